@@ -150,8 +150,8 @@ def _takes(field: FieldInfo) -> str:
 
 OPTIONS = """# Options
 
-What a row asks for beyond its URL: a JSON object in its column `options`, at most {bytes} bytes. Everything in it is
-safe from a stranger, so a bot can pass on what people type.
+How to download a row: a JSON object in its column `options`, at most {bytes} bytes. All options are safe to accept from
+strangers, so a bot can pass on what its users choose.
 
 ```sql
 INSERT INTO downloads(url, options) VALUES ('https://example.com/film.mkv', '{{"max_mib": 2000}}');
@@ -165,12 +165,12 @@ with SyncQueue("bot.db") as queue:
     print(queue.get(id).options)
 ```
 
-- It is read when the row is taken up. A key or a value that is not known fails the row with `bad_options`, and the
-  sentence names the key; `Queue.add` raises the same at once.
-- `null` stands for the default.
-- An option that does not apply to what was found (subtitles of a disk image) is passed over, and the column `notes`
-  says so. With `"strict": true` the row fails with `not_as_wished`.
-- A retry asks for what stands in the column then. Partial files are used again only where the bytes are the same.
+- The object is read when the row is claimed. An unknown key or value fails the row with `bad_options`, and `error`
+  names the key; `Queue.add` raises the same error at once.
+- `null` means the default.
+- An option that does not apply to the content (subtitles of a disk image) is ignored, and the column `notes` says so.
+  With `"strict": true` the row fails with `not_as_wished`.
+- A retry uses the options that are in the column by then. Partial files are reused only if their bytes are the same.
 
 ## Keys
 
@@ -180,63 +180,61 @@ with SyncQueue("bot.db") as queue:
 
 {inner}
 
-## What is made of films and sounds
+## Processing video and audio
 
-With `ffmpeg`, when all is there; without options nothing is written anew but the join of what comes in parts.
+`ffmpeg` processes the file when it is complete. Without options only videos in parts are processed: they are joined.
 
-- `want: audio` takes the sound out as it is (`best`: m4a, opus, mp3, …), or encodes it: mp3 (`kbps`, else variable, of
-  about 190), m4a (192), opus (128), flac, wav. What has that codec already is copied, unless `kbps` says otherwise. The
-  cover is the picture of the site, else one of the film, as jpg inside the file (not in wav); tags are title, artist,
-  date, and the page as comment. `want: cover` gives a jpg alone: where a site has one, nothing of the film is fetched.
-- `clip` gives each clip as a file; several are numbered in a folder. Of HLS, DASH and yt-dlp's formats in segments only
-  those segments are fetched that the clips need. `cut: keyframe` copies, and so begins up to some seconds earlier, at
-  the keyframe before; `exact` encodes the picture anew (h264), which takes time. Picture and sound begin together
-  either way.
-- `chapters` of a site are inside what is joined; `split` gives a file for each in a folder.
-- `sponsorblock` asks the server of `SPONSORBLOCK_URL` about YouTube's videos: `mark` makes chapters of what viewers
-  have marked, `remove` cuts it out as `cut` says.
-- `thumbnail`: `file` puts a jpg beside the film, in a folder; `embed` puts it inside (not in webm).
-- `split_mib` splits what is larger, into a folder with the pieces in place of the whole: a film or a sound at
-  keyframes, each piece to be played by itself (`film.001.mp4`, …), anything else by its bytes (`disk.iso.001`, …),
-  which make the file again one after the other. Of a folder or a torrent only the files that are larger are split. It
-  takes as much of the disk again while it works. A film that has no keyframe where it would have to be cut is split by
-  its bytes, and `notes` say so.
-- `live` records a broadcast that is still running, from its newest segments on, for `max_s` seconds (`LIVE_MAX_S` at
-  most): HLS without an end, DASH that is `dynamic`, by a manifest, a page or yt-dlp. It goes on when its list cannot
-  be had for a while (`LIVE_PATIENCE_S`); where segments are gone, it begins anew or says so itself (a discontinuity),
-  another part begins: several parts come as files of a folder, and `notes` say so. What was recorded outlives a kill;
-  a broadcast that has ended, or could be more than `max_mib`, is over. `wait_s` waits for one that has not begun. What
-  is recorded takes up a slot only where `SLOW_MAX` others are slow already; what waits takes one. What has its end is
-  downloaded as always.
-- What cannot be made costs nothing: the row has what was fetched, and `notes` say why. Only a clip of what is not there
-  fails it (`not_as_wished`), or `strict`.
+- `want: audio` extracts the audio unchanged (`best`: m4a, opus, mp3, …), or encodes it: mp3 (`kbps`, else variable,
+  about 190 kbit/s), m4a (192), opus (128), flac, wav. Audio that has the codec already is copied, unless `kbps` is set.
+  The cover is the thumbnail of the site, else a frame of the video, as jpg inside the file (not in wav); tags are
+  title, artist, date, and the page as comment. `want: cover` gives only a jpg: if the site has one, the video is not
+  fetched.
+- `clip` gives a file for each clip; several are numbered in a folder. Of HLS, DASH and formats in segments only the
+  segments within the clips are fetched. `cut: keyframe` copies, so a clip may start seconds earlier, at the previous
+  keyframe; `exact` re-encodes the video (h264), which takes time. Video and audio start together either way.
+- `chapters` of a site are embedded; `split` gives a file for each, in a folder.
+- `sponsorblock` queries the server of `SPONSORBLOCK_URL` about YouTube videos: `mark` adds chapters for the parts that
+  viewers have marked, `remove` cuts them out, in the way of `cut`.
+- `thumbnail`: `file` puts a jpg beside the video, in a folder; `embed` embeds it (not in webm).
+- `split_mib` splits larger files; a folder with the pieces replaces the file. Video and audio are split at keyframes,
+  and each piece plays by itself (`film.001.mp4`, …); other files are split by bytes (`disk.iso.001`, …), to be
+  concatenated. Of a folder or a torrent only the larger files are split. Splitting temporarily needs the size of the
+  file again as disk space. A video without a keyframe where it has to be cut is split by bytes, and `notes` says so.
+- `live` records a live stream, from its newest segments on, for `max_s` seconds (`LIVE_MAX_S` at most): HLS without an
+  end, or DASH that is `dynamic`, from a manifest, a page or yt-dlp. Recording continues if the playlist is unavailable
+  for a while (`LIVE_PATIENCE_S`). Missing segments, a restart of the stream or a discontinuity begin another part:
+  several parts become files of a folder, and `notes` says so. A recording survives a kill; it ends with the stream, or
+  before it would exceed `max_mib`. `wait_s` waits for a stream that has not started. A recording occupies a slot only
+  if `SLOW_MAX` others are slow already; a waiting one does. A stream that has ended is downloaded as usual.
+- If processing fails, the row has the file as it was fetched, and `notes` says why. The row fails (`not_as_wished`)
+  only with `strict`, or for a clip outside the video.
 
 ## Presets
 
-`PRESETS` names a TOML file of presets, and a row names some of them in `use`: `{{"use": ["music"]}}`. Of several the
-later one counts more, and most what the row says itself; `null` takes away what a preset says. `contrib/presets.toml`
-has five: `phone`, `music`, `archive`, `small` and `subtitles`. The file is read again when it has changed; a version
-that cannot be used changes nothing and is told in the journal (`presets_unusable`), and at the start it is an error.
+`PRESETS` names a TOML file of presets, which rows select with `use`: `{{"use": ["music"]}}`. Later presets override
+earlier ones, and the row's own options override presets; `null` removes an option of a preset. `contrib/presets.toml`
+has five: `phone`, `music`, `archive`, `small` and `subtitles`. The file is read again when it has changed; an invalid
+version is not used, and reported in the journal (`presets_unusable`). At startup it is an error.
 
-A preset takes all keys but `use`, and these, which a row may not say itself:
+A preset takes all keys but `use`, and these, which are not allowed in rows:
 
 | key | takes |
 | --- | --- |
 {presets}
 
-`folder` is made where it is missing; with an aria2 elsewhere whose disk is not shared it changes nothing. `proxy` is
-asked by yt-dlp alone, in place of the guard; what it finds is fetched as always.
+`folder` is created if missing; with a remote aria2 without a shared disk it has no effect. `proxy` is used by yt-dlp
+only, in place of the guard; the media are fetched as usual.
 
-`headers` and `login` are for the row's own URL where that is at one of their hosts, since a row may name any. A login
-goes to yt-dlp as user name and password, and to servers of files as Basic:
-`login = {{ hosts = ["site.example"], user = "ann", password = "…" }}`,
-`headers = {{ hosts = ["site.example"], values = {{ X-Key = "…" }} }}`.
+`headers` and `login` are used only if the row's own URL is at one of their hosts, because rows may name any preset. A
+login is passed to yt-dlp as user name and password, and to file servers as Basic authentication: `login = {{ hosts =
+["site.example"], user = "ann", password = "…" }}`, `headers = {{ hosts = ["site.example"], values = {{ X-Key = "…" }}
+}}`.
 
-## What an owner always wants
+## Default options of an owner
 
-Each owner of rows may have options that count wherever a row does not say otherwise; a bot makes its `/settings` of
-them. They stand over presets and under what the row says: settings < presets < the owner's < the row. `null` in a row
-takes one away, and `use` among them names presets for all of the owner's rows.
+Each owner may have default options, for example for the `/settings` of a bot. Precedence: the row, its owner's
+defaults, presets, settings. `null` in a row removes a default; `use` among the defaults selects presets for all rows of
+the owner.
 
 ```python
 from reactor import SyncQueue
@@ -258,29 +256,29 @@ INSERT OR REPLACE INTO reactor_defaults(owner, options) VALUES ('42', '{{"qualit
 DELETE FROM reactor_defaults WHERE owner = '42';
 ```
 
-- They are read when a row is taken up, as its own options are. What cannot be understood fails the owner's rows with
-  `bad_options`, and the sentence says that it is among these; `set_defaults` raises it at once.
-- `''` (in Python `None`) is the owner of rows without one.
-- `ask` and `playlist` among them are not said of the entries of a list.
+- They are read when a row is claimed, like its own options. Invalid defaults fail the owner's rows with `bad_options`,
+  and `error` says that the defaults are the cause; `set_defaults` raises the error at once.
+- `''` (in Python `None`) stands for rows without an owner.
+- The defaults `ask` and `playlist` do not apply to entries of a list.
 
 ## Examples
 
-| asked for | options |
+| to get | options |
 | --- | --- |
 {examples}
 """
 EXAMPLES: Mapping[str, dict[str, Any]] = {
-    "nothing in particular": {},
-    "a film that old phones play": {"quality": 720, "container": "mp4", "codec": "h264"},
-    "the sound alone": {"want": "audio", "audio": {"format": "mp3", "kbps": 192}},
-    "subtitles inside the film": {"subtitles": {"languages": ["de", "en"], "as": "embed"}},
-    "a part of it, cut at the frame": {"clip": [["1:30", "2:10"]], "cut": "exact"},
-    "the first twenty of a list, none of them twice": {"playlist": {"mode": "all", "items": "1-20"}, "again": "reuse"},
-    "to be asked which files of a torrent": {"ask": "files"},
-    "the files that were chosen then": {"files": [2, 5]},
-    "the house's way, with cookies, in pieces for an upload": {"use": ["house"], "cookies": "mine", "split_mib": 1950},
+    "the defaults": {},
+    "a video that old phones play": {"quality": 720, "container": "mp4", "codec": "h264"},
+    "audio only": {"want": "audio", "audio": {"format": "mp3", "kbps": 192}},
+    "embedded subtitles": {"subtitles": {"languages": ["de", "en"], "as": "embed"}},
+    "a part of it, cut at the exact frame": {"clip": [["1:30", "2:10"]], "cut": "exact"},
+    "the first 20 entries of a list, no duplicates": {"playlist": {"mode": "all", "items": "1-20"}, "again": "reuse"},
+    "a question which files of a torrent": {"ask": "files"},
+    "certain files of a torrent": {"files": [2, 5]},
+    "the preset `house`, with cookies, split for an upload": {"use": ["house"], "cookies": "mine", "split_mib": 1950},
 }
-"""What people ask for, and how a row says it."""
+"""Examples of options."""
 
 
 def options() -> str:
