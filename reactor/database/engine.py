@@ -78,17 +78,23 @@ async def attach(database: Place, mirror: Mirror, *, dry_run: bool = False) -> A
     """Have a table of the bot's stand for rows of `downloads`; with `dry_run` nothing is written.
 
     Raises DatabaseError when it cannot, in one sentence; nothing is changed then."""
+    if (address := _server(database)) is not None:
+        from reactor.database.postgres.attaching import attach as attach_there
+
+        return await attach_there(address, mirror, dry_run=dry_run)
     from reactor.database.sqlite.attaching import attach as attach_it
 
-    _refuse_server(database)
     return await attach_it(database, mirror, dry_run=dry_run)
 
 
 async def detach(database: Place, table: str, *, dry_run: bool = False) -> Detached:
     """Take away what `attach` has made; with `dry_run` nothing is written. Raises DatabaseError."""
+    if (address := _server(database)) is not None:
+        from reactor.database.postgres.attaching import detach as detach_there
+
+        return await detach_there(address, table, dry_run=dry_run)
     from reactor.database.sqlite.attaching import detach as detach_it
 
-    _refuse_server(database)
     return await detach_it(database, table, dry_run=dry_run)
 
 
@@ -160,11 +166,3 @@ def _server(database: Place) -> ServerAddress | None:
             f"The database {address} needs psycopg, which is not installed.", hint="Install the extra `postgres`."
         )
     return address
-
-
-def _refuse_server(database: Place) -> None:
-    if (address := server_address(database)) is not None:
-        raise DatabaseError(
-            f"Tables are attached in SQLite only, and {address} is on a PostgreSQL server.",
-            hint="There the bot writes its rows into `downloads`.",
-        )

@@ -122,10 +122,10 @@ def set_trigger(shared: Connection, wanted: bool) -> None:
     nothing; of progress nothing is said at all."""
     connection = cast("PostgresConnection", shared)
     with _alone(connection):
-        _patiently(connection, f"DROP TRIGGER IF EXISTS {WAKE} ON downloads")
-        _patiently(connection, WAKER if wanted else f"DROP FUNCTION IF EXISTS {WAKE}()")
+        patiently(connection, f"DROP TRIGGER IF EXISTS {WAKE} ON downloads")
+        patiently(connection, WAKER if wanted else f"DROP FUNCTION IF EXISTS {WAKE}()")
         if wanted:
-            _patiently(connection, TRIGGER)
+            patiently(connection, TRIGGER)
 
 
 def fit_read_only(connection: PostgresConnection, create: bool = True) -> str:
@@ -217,22 +217,22 @@ def _add(connection: PostgresConnection) -> None:
     new = not has_table(_shared(connection), "downloads")
     for name, definition in definitions().items():
         if not has_table(_shared(connection), name):
-            _patiently(connection, definition)
+            patiently(connection, definition)
     for name in ("reactor_plans", "reactor_crashes"):  # what is there is of the machine that served alone until now
         if "machine" not in columns(_shared(connection), name):
             (machine,) = [line for line in definitions()[name].splitlines() if line.strip().startswith("machine ")]
-            _patiently(connection, f"ALTER TABLE {name} ADD COLUMN {machine}")
+            patiently(connection, f"ALTER TABLE {name} ADD COLUMN {machine}")
     there = columns(_shared(connection))
     missing = [
         change for name, text in contract_columns().items() if name not in there for change in _added(name, text)
     ]
     if missing:
-        _patiently(connection, f"ALTER TABLE downloads {', '.join(missing)}")
+        patiently(connection, f"ALTER TABLE downloads {', '.join(missing)}")
     words = Words(columns(_shared(connection)))
     valid = dict(connection.raw.execute(CATALOG).fetchall())
     for name in INDEXES:
         if name in valid and not valid[name]:  # its building was interrupted
-            _patiently(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            patiently(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
         if not valid.get(name):
             _index(connection, name, words, concurrently=not new)
     for key, value in (("instance", secrets.token_hex(16)), ("schema", str(SCHEMA_VERSION))):
@@ -253,11 +253,11 @@ def _index(connection: PostgresConnection, name: str, words: Words, *, concurren
     statement = index_statement(name, words, concurrently=concurrently)
     for again in range(TRIES):
         try:
-            return _patiently(connection, statement)
+            return patiently(connection, statement)
         except postgres.LockNotAvailable:  # what CONCURRENTLY leaves then is in the way of the next one
             if again == TRIES - 1:
                 raise
-            _patiently(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            patiently(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 def index_statement(name: str, words: Words, *, concurrently: bool = False) -> str:
@@ -270,12 +270,14 @@ def index_statement(name: str, words: Words, *, concurrently: bool = False) -> s
     return f"CREATE {kind}{how} {name} ON {table} ({words.spoken(what)}){where}"
 
 
-def _patiently(connection: PostgresConnection, statement: str) -> None:
+def patiently(connection: PostgresConnection, statement: str) -> None:
+    """Carry it out, in pieces of LOCK_S of waiting for a lock; an index that is built beside the use of its table is
+    the caller's to try again."""
     for again in range(TRIES):
         try:
-            connection.raw.execute(statement)
+            connection.raw.execute(statement.encode())
         except postgres.LockNotAvailable:
-            if again == TRIES - 1 or "CREATE INDEX CONCURRENTLY" in statement:
+            if again == TRIES - 1 or (" INDEX CONCURRENTLY" in statement and statement.startswith("CREATE")):
                 raise
             time.sleep(PAUSE_S)  # in a worker thread; those that wait behind us are let through
         else:

@@ -9,24 +9,26 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
+from typing import cast
 
 from reactor.core import commands
 from reactor.core.commands import PollRows, Save
 from reactor.core.events import LeaseRenewed, TakenOver
 from reactor.database.jars import Jars
-from reactor.database.postgres import machines
+from reactor.database.mirror import MirrorMended
+from reactor.database.postgres import machines, mirrors
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.compatibility import fit_checked
-from reactor.database.postgres.connection import Database
+from reactor.database.postgres.connection import Database, PostgresConnection
 from reactor.database.postgres.migration import fit
 from reactor.database.postgres.queue import jars_of
 from reactor.database.postgres.waking import NOTIFY
 from reactor.database.presence import Presence
 from reactor.database.sql import admission, downloads, saving
-from reactor.database.sql.connection import Connection
+from reactor.database.sql.connection import Connection, Runner
 from reactor.database.sql.store import SqlStore
 from reactor.database.sql.unserved import unserved_statuses, unserved_table
-from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved
+from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved, not_told
 from reactor.database.table import Change
 from reactor.row_options import ReadOptions, asked_of
 from reactor.server_address import ServerAddress
@@ -73,10 +75,18 @@ class PostgresStore(SqlStore[Database]):
         self._renewals = renewals
         self._session = secrets.token_hex(16)
         self._poll = partial(_poll, self._session)
+        self._mirrored, self._mended = False, list[MirrorMended]()
+
+    @property
+    def _run(self) -> Runner:
+        """For what is PostgreSQL's own."""
+        return cast("Runner", self._database.run)
 
     async def register(self) -> None:
         """This process serves as the machine `owner`, from now on."""
         await self._database.run(machines.register, self._owner, self._session)
+        self._mended += await self._run(mirrors.refresh)
+        self._mirrored = bool(await self._run(mirrors.stored))
 
     async def renew(self, presence_now: Presence) -> None:
         await self._database.run(machines.introduce, self._owner, self._session, json.dumps(asdict(presence_now)))
@@ -109,8 +119,25 @@ class PostgresStore(SqlStore[Database]):
     def jars(self) -> Jars:
         return jars_of(self._database)
 
+    async def poll(
+        self,
+        command: PollRows,
+        now: float,
+        retry_max_s: float,
+        by_text: ByText = not_told,
+        read: ReadOptions = asked_of,
+    ) -> Polled:
+        if self._mirrored:
+            self._mended += await self._run(mirrors.keep)
+        return await super().poll(command, now, retry_max_s, by_text, read)
+
     async def unserved(self) -> Unserved:
-        return await self._database.run(_unserved)
+        """Also finds out that a table was attached, or detached, meanwhile."""
+        self._mirrored = bool(await self._run(mirrors.stored))
+        found = await self._run(_unserved)
+        mended = tuple(self._mended)
+        self._mended.clear()
+        return replace(found, mended=mended)
 
     def changes(
         self, poll_interval_s: float, on_fallback: Callable[[str], None]
@@ -118,8 +145,10 @@ class PostgresStore(SqlStore[Database]):
         return ChangeFeed(self._database, poll_interval_s, on_fallback)
 
 
-def _unserved(connection: Connection) -> Unserved:
-    return Unserved(tuple(unserved_statuses(connection)), unserved_table(connection))
+def _unserved(connection: PostgresConnection) -> Unserved:
+    shared, attached = cast("Connection", connection), {mirror.table for mirror in mirrors.stored(connection)}
+    statuses, table = tuple(unserved_statuses(shared)), unserved_table(shared, attached)
+    return Unserved(statuses, table, tuple(mirrors.troubles(connection)))
 
 
 @asynccontextmanager

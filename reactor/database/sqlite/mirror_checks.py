@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
 
 from reactor.database.mirror import Mirror, shown
 from reactor.database.sql.connection import Column, columns
+from reactor.database.sql.mirror_checks import key_of, named, refuse_own_downloads, refuse_twice, refuse_written
 from reactor.database.sql.statements import quoted
 from reactor.database.sqlite.compatibility import MISSING, TYPES, with_check, words_of
 from reactor.database.sqlite.migration import contract
@@ -22,20 +22,11 @@ def checked(connection: sqlite3.Connection, mirror: Mirror) -> Mirror:
     """The mirror, with names as the table has them and its key. Raises DatabaseError."""
     table = _table(connection, mirror.table)
     there = columns(connection, table)
-    found = replace(
-        mirror,
-        table=table,
-        url=_column(there, table, mirror.url),
-        status=tuple(_column(there, table, name) for name in mirror.status),
-        read={name: _column(there, table, column) for name, column in mirror.read.items()},
-        written={name: _column(there, table, column) for name, column in mirror.written.items()},
-        keys=_keys(connection, table, there, tuple(_column(there, table, name) for name in mirror.keys)),
-    )
-    _refuse_twice(found)
-    for column in (*found.status, *found.written.values()):
-        if there[column.lower()].generated:
-            raise DatabaseError(f"The column `{column}` of `{table}` is GENERATED, and has to be written.")
-    _refuse_own_downloads(connection)
+    unique = [set(names) for names in unique_columns(connection, table)]
+    found = key_of(named(mirror, table, there), there, unique)
+    refuse_twice(found)
+    refuse_written(found, there)
+    refuse_own_downloads(columns(connection), contract().names_of_columns)
     _refuse_missing_functions(connection, found)
     _refuse_words(connection, found, there)
     return found
@@ -65,52 +56,6 @@ def _table(connection: sqlite3.Connection, name: str) -> str:
 
 OTHERS = """SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
     AND name NOT LIKE 'reactor!_%' ESCAPE '!' ORDER BY name LIMIT 20"""
-
-
-def _column(there: Mapping[str, Column], table: str, name: str) -> str:
-    column = there.get(name.lower())
-    if column is None:
-        hint = f"Columns are {', '.join(each.name for each in there.values())}."
-        raise DatabaseError(f"The table `{table}` has no column `{name}`.", hint=hint)
-    return column.name
-
-
-def _keys(
-    connection: sqlite3.Connection, table: str, there: Mapping[str, Column], asked: tuple[str, ...]
-) -> tuple[str, ...]:
-    key = [column.name for column in sorted(there.values(), key=lambda each: each.key) if column.key]
-    if not asked:
-        if not key:
-            raise DatabaseError(f"The table `{table}` has no PRIMARY KEY.", hint="Name a UNIQUE column with --id.")
-        return tuple(key)
-    wanted = {name.lower() for name in asked}
-    unique = [{name.lower() for name in key}, *map(set, unique_columns(connection, table))]
-    if wanted not in unique:
-        listed = ", ".join(f"`{name}`" for name in asked)
-        raise DatabaseError(
-            f"Rows of `{table}` may be equal in {listed}.", hint="A key is the PRIMARY KEY, or has a UNIQUE index."
-        )
-    return asked
-
-
-def _refuse_twice(mirror: Mirror) -> None:
-    """A column that is written has one meaning."""
-    read = [mirror.url, *mirror.keys, *mirror.read.values()]
-    written = [*mirror.status, *mirror.written.values()]
-    for place, column in enumerate(written):
-        if column in written[:place] or column in read:
-            raise DatabaseError(f"The column `{column}` is named for two things.")
-
-
-def _refuse_own_downloads(connection: sqlite3.Connection) -> None:
-    """A `downloads` of the bot's that needs more than a mirror has would refuse the bot's own INSERT."""
-    there, ours = columns(connection), contract().names_of_columns
-    for name, column in there.items():
-        if column.not_null and column.default is None and name not in ours and not column.generated and not column.key:
-            raise DatabaseError(
-                f"The column `{column.name}` of `downloads` is NOT NULL, and a mirror has nothing for it.",
-                hint="Give it a default.",
-            )
 
 
 def _refuse_missing_functions(connection: sqlite3.Connection, mirror: Mirror) -> None:

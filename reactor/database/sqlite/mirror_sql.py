@@ -17,18 +17,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from reactor.database.contract import TRUE_WORDS
 from reactor.database.mirror import LIVE, NULL, Mirror, Word
 from reactor.database.sql.connection import TEXTS, Column, required
+from reactor.database.sql.mirror_words import IS_LIVE, KEPT, OUR_WORDS, WORD_MAX, text_literal
 from reactor.database.sql.statements import fit, quoted
 from reactor.database.sql.table import ANEW
 from reactor.models import Status
 from reactor.patterns import pattern
 
 NUMBER = pattern(r"[+-]?\d{1,18}(\.\d{1,15})?")
-LIVE_WORDS = ", ".join(f"'{status}'" for status in LIVE)
-OUR_WORDS = ", ".join(f"'{status}'" for status in Status)
-WORD_MAX = 64
-IS_LIVE = f"status IN ({LIVE_WORDS})"
-KEPT = {"file_path", "progress", "title"}
-"""Never overwritten by nothing."""
 ALWAYS, NEVER = "1", "0"
 """Conditions that need not be asked."""
 Source = Callable[[str], str]
@@ -40,22 +35,10 @@ def trigger_names(mirror: Mirror) -> dict[str, str]:
     return {event: f"reactor_mirror_{mirror.name}_{event}" for event in ("insert", "update", "delete")}
 
 
-def index_name(mirror: Mirror) -> str:
-    """The index by which a row in `downloads` is found."""
-    return f"reactor_mirror_{mirror.name}"
-
-
 def link_statements(links: Sequence[str], *, strict: bool) -> list[str]:
     """Add the columns that hold the bot's key. They have no type, so that a key stays what it is."""
     kind = " ANY" if strict else ""
     return [f"ALTER TABLE downloads ADD COLUMN {quoted(link)}{kind}" for link in links]
-
-
-def index_statement(mirror: Mirror) -> str:
-    """Finds the row of a key."""
-    listed = ", ".join(quoted(link) for link in mirror.links)
-    filled = f"{quoted(mirror.links[0])} IS NOT NULL"
-    return f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(index_name(mirror))} ON downloads ({listed}) WHERE {filled}"
 
 
 class MirrorSql:
@@ -353,11 +336,6 @@ BEGIN UPDATE {quoted(mirror.table)} SET {values} WHERE {where}; END"""
         declared = self._theirs[column.lower()].type.upper()
         text = any(kind in declared for kind in TEXTS) and "INT" not in declared
         return value if not text and NUMBER.fullmatch(value) else text_literal(value)
-
-
-def text_literal(value: str) -> str:
-    """Text in a statement."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _changed(columns: Sequence[str]) -> str:

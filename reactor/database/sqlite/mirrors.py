@@ -14,22 +14,19 @@ from dataclasses import replace
 
 from reactor.database.mirror import Attached, Detached, Mirror, MirrorMended, MirrorTrouble, plain_name, read_mirror
 from reactor.database.sql.connection import columns, has_table, transaction
+from reactor.database.sql.mirror_words import (
+    IS_LIVE,
+    WORDS_MAX,
+    attached_before,
+    index_name,
+    index_statement,
+    text_literal,
+)
 from reactor.database.sql.statements import quoted
 from reactor.database.sqlite.errors import is_busy
 from reactor.database.sqlite.migration import contract
-from reactor.database.sqlite.mirror_sql import (
-    IS_LIVE,
-    MirrorSql,
-    index_name,
-    index_statement,
-    link_statements,
-    text_literal,
-    trigger_names,
-)
+from reactor.database.sqlite.mirror_sql import MirrorSql, link_statements, trigger_names
 from reactor.errors import DatabaseError
-
-WORDS_MAX = 20
-"""So many words of the bot's are told."""
 
 
 def stored(connection: sqlite3.Connection) -> list[Mirror]:
@@ -146,14 +143,7 @@ def _attached_before(connection: sqlite3.Connection, asked: Mirror) -> tuple[Mir
     there = find(connection, asked.table)
     if there is None:
         return named(connection, asked), False
-    if not there.asks_the_same_as(asked):
-        raise DatabaseError(
-            f"The table `{there.table}` is attached already, in another way.",
-            hint=f"Detach it first: reactor detach {there.table}.",
-        )
-    if _is_sound(connection, there):
-        raise DatabaseError(f"The table `{there.table}` is attached already.", hint="`reactor doctor` checks it.")
-    return there, True
+    return attached_before(there, asked, sound=_is_sound(connection, there)), True
 
 
 def _statements(connection: sqlite3.Connection, mirror: Mirror, *, mended: bool, orphans: bool = True) -> list[str]:

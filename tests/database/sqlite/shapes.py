@@ -36,35 +36,35 @@ USUAL = {"pending": "queued", "downloading": "running", "downloaded": "done", "f
 }
 
 
-def _usual(name: str, schema: str, insert: str, **more: object) -> Shape:
+def usual(name: str, schema: str, insert: str, **more: object) -> Shape:
     given: dict[str, object] = {"table": "jobs", "url": "link", "words": FULL, "row": "id = :n", "state": "state"}
     given |= {"says": USUAL, "schema": tuple(schema.split(";;")), "insert": insert, "name": name} | more
     return Shape(**given)  # type: ignore[arg-type]
 
 
 SHAPES = [
-    _usual(
+    usual(
         "a plain table with whole numbers for keys",
         """CREATE TABLE jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, link TEXT, state TEXT DEFAULT 'queued', path TEXT,
         rank INTEGER)""",
         "INSERT INTO jobs (link, rank) VALUES (?, 0)",
         further={"priority": "rank", "file_path": "path"},
     ),
-    _usual(
+    usual(
         "UUIDs as text",
         "CREATE TABLE jobs (id VARCHAR(36) PRIMARY KEY, link TEXT NOT NULL, state VARCHAR(16) NOT NULL, path TEXT)",
         "INSERT INTO jobs VALUES (printf('%08d-4f5a-11ee', :n), ?, 'queued', NULL)",
         row="id = printf('%08d-4f5a-11ee', :n)",
         further={"file_path": "path"},
     ),
-    _usual(
+    usual(
         "UUIDs as bytes, and no rowid",
         "CREATE TABLE jobs (id BLOB PRIMARY KEY, link TEXT, state TEXT, path TEXT) WITHOUT ROWID",
         "INSERT INTO jobs VALUES (CAST(printf('key-%d', :n) AS BLOB), ?, 'queued', NULL)",
         row="id = CAST(printf('key-%d', :n) AS BLOB)",
         further={"file_path": "path"},
     ),
-    _usual(
+    usual(
         "a key of two columns",
         """CREATE TABLE jobs (chat INTEGER, message TEXT, link TEXT, state TEXT DEFAULT 'queued', path TEXT, note TEXT,
         PRIMARY KEY (chat, message)) WITHOUT ROWID""",
@@ -72,7 +72,7 @@ SHAPES = [
         row="chat = 7 AND message = CAST(:n AS TEXT)",
         further={"owner": "chat", "file_path": "path"},
     ),
-    _usual(
+    usual(
         "statuses as whole numbers",
         "CREATE TABLE jobs (id INTEGER PRIMARY KEY, link TEXT, state INTEGER NOT NULL DEFAULT 0, path TEXT)",
         "INSERT INTO jobs (link) VALUES (?)",
@@ -80,7 +80,7 @@ SHAPES = [
         says={"pending": 0, "downloading": 1, "downloaded": 2, "failed": -1, "cancelled": 9},
         further={"file_path": "path"},
     ),
-    _usual(
+    usual(
         "a status that is NULL for what waits",
         "CREATE TABLE jobs (id INTEGER PRIMARY KEY, link TEXT, state TEXT, path TEXT)",
         "INSERT INTO jobs (link) VALUES (?)",
@@ -88,7 +88,7 @@ SHAPES = [
         says=USUAL | {"pending": None},
         further={"file_path": "path"},
     ),
-    _usual(
+    usual(
         "two flags in place of a status",
         """CREATE TABLE jobs (id INTEGER PRIMARY KEY, link TEXT, done BOOLEAN DEFAULT 0, failed BOOLEAN DEFAULT 0,
         stop BOOLEAN DEFAULT 0, path TEXT)""",
@@ -100,7 +100,7 @@ SHAPES = [
         writes={"pending": "done = 0, failed = 0, stop = 0", "cancelled": "stop = 1"},
         further={"cancelled": "stop", "file_path": "path"},
     ),
-    _usual(
+    usual(
         "columns that are NOT NULL, and times in two fashions",
         """CREATE TABLE jobs (id INTEGER PRIMARY KEY, link TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued',
         path TEXT NOT NULL DEFAULT '', why VARCHAR(200) NOT NULL DEFAULT '', percent INTEGER NOT NULL DEFAULT 0,
@@ -109,7 +109,7 @@ SHAPES = [
         "INSERT INTO jobs (link) VALUES (?)",
         further={"file_path": "path", "error": "why", "progress": "percent", "title": "heading"},
     ),
-    _usual(
+    usual(
         "a CHECK, and a STRICT table",
         """CREATE TABLE jobs (id INTEGER PRIMARY KEY, link TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued'
         CHECK (state IN ('queued', 'running', 'done', 'failed', 'stopped', 'sent')), path TEXT, percent INTEGER,
@@ -117,7 +117,7 @@ SHAPES = [
         "INSERT INTO jobs (link) VALUES (?)",
         further={"file_path": "path", "progress": "percent"},
     ),
-    _usual(
+    usual(
         "triggers of its own",
         """CREATE TABLE jobs (id INTEGER PRIMARY KEY, link TEXT, state TEXT DEFAULT 'queued', path TEXT, changed TEXT);;
         CREATE TABLE log (job INTEGER, was TEXT, state TEXT);;
@@ -128,7 +128,7 @@ SHAPES = [
         "INSERT INTO jobs (link) VALUES (?)",
         further={"file_path": "path"},
     ),
-    _usual(
+    usual(
         "a URL that is generated from parts",
         """CREATE TABLE jobs (id INTEGER PRIMARY KEY, host TEXT DEFAULT 'http://host.example/', tail TEXT,
         link TEXT AS (host || tail) VIRTUAL, state TEXT DEFAULT 'queued', path TEXT,
@@ -136,7 +136,7 @@ SHAPES = [
         "INSERT INTO jobs (tail) VALUES (replace(?, 'http://host.example/', ''))",
         further={"file_path": "path"},
     ),
-    _usual(
+    usual(
         "a table that goes with its chat",
         """CREATE TABLE chats (id INTEGER PRIMARY KEY);;
         INSERT INTO chats VALUES (1), (2), (3), (4), (5);;
@@ -145,7 +145,7 @@ SHAPES = [
         "INSERT INTO jobs (chat, link) VALUES (:n, ?)",
         further={"owner": "chat", "file_path": "path"},
     ),
-    _usual(
+    usual(
         "names that have to be quoted",
         """CREATE TABLE "Die ""Aufträge"" der Bots" ("Der Schlüssel" TEXT PRIMARY KEY, "die URL" TEXT,
         "state's" TEXT DEFAULT 'in ''Arbeit''', "select" TEXT)""",
