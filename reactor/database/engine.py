@@ -19,7 +19,7 @@ from reactor.server_address import ServerAddress, server_address
 
 if TYPE_CHECKING:
     from reactor.database.copied import Copied
-    from reactor.database.mirror import Attached, Detached, Mirror
+    from reactor.database.mirror import Attached, Detached, Mirror, MirrorState
     from reactor.database.sql.connection import Connection
     from reactor.database.store import Store
 
@@ -96,6 +96,14 @@ async def detach(database: Place, table: str, *, dry_run: bool = False) -> Detac
     from reactor.database.sqlite.attaching import detach as detach_it
 
     return await detach_it(database, table, dry_run=dry_run)
+
+
+async def attached(address: ServerAddress) -> tuple[list[MirrorState], str | None]:
+    """How it is with the tables of a server's database that are attached; and the name of one that looks like a bot's
+    queue, while there is no row in `downloads`. Raises DatabaseError."""
+    from reactor.database.postgres.attaching import attached as attached_there
+
+    return await attached_there(address)
 
 
 def copy(source: Place, target: Place) -> Copied:

@@ -122,6 +122,17 @@ class MirrorTrouble:
     """Half a sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class MirrorState:
+    """How it is with a table that is attached."""
+
+    mirror: Mirror
+    trouble: str | None
+    """Why its rows are not served, half a sentence."""
+    strangers: tuple[tuple[str, int], ...]
+    """As of `Attached`; none where there is trouble."""
+
+
 def read_mirror(table: str, stored: str) -> Mirror:
     """What `Mirror.stored` has written."""
     found = json.loads(stored)

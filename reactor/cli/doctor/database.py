@@ -10,8 +10,8 @@ from pathlib import Path
 
 from watchfiles import watch
 
-from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, nearest, served_by
-from reactor.cli.options import words_shown
+from reactor.cli.doctor import findings
+from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, mirror, nearest, served_by
 from reactor.database.mirror import Mirror
 from reactor.database.sql import presence
 from reactor.database.sql.unserved import OVER, unserved_statuses
@@ -89,8 +89,7 @@ def _table(path: Path) -> DoctorFinding:
 def _unserved(database: sqlite3.Connection, columns: set[str]) -> Iterator[str]:
     """What is never served, with what would have to change."""
     if table := other_table(database):
-        told = f"There are rows in the table “{table}”, and none in “downloads”"
-        yield f"{told}: serve it by `reactor attach`, or add the rows there."
+        yield findings.other_table(table)
     if columns >= Download.model_fields.keys() - {"extra"}:
         for each in unserved_statuses(database):
             word = "NULL" if each.status is None else f"“{each.status}”"
@@ -134,22 +133,15 @@ def _mirrors(path: Path) -> Iterator[DoctorFinding]:
     try:
         with _opened(path) as database:
             troubles = {each.table: each.reason for each in mirrors.troubles(database)}
-            for mirror in mirrors.stored(database):
-                yield _mirror(database, mirror, troubles.get(mirror.table))
+            for each in mirrors.stored(database):
+                yield _mirror(database, each, troubles.get(each.table))
     except sqlite3.Error:
         return  # said already
 
 
-def _mirror(database: sqlite3.Connection, mirror: Mirror, trouble: str | None) -> DoctorFinding:
-    name = f"mirror {mirror.table}"
-    if trouble is not None:
-        advice = "`reactor run` mends it while the columns are there; else `reactor detach`, and attach it anew."
-        return DoctorFinding(name, "missing", f"not attached: {trouble}", advice=advice)
-    what = f"attached, by {', '.join(mirror.links)}"
-    odd = [(word, count) for word, count in mirrors.strangers(database, mirror) if word.casefold() not in OVER]
-    if not odd:
-        return DoctorFinding(name, "ok", what)
-    return DoctorFinding(name, "note", what, advice=f"No map names {words_shown(odd)}: such rows are left alone.")
+def _mirror(database: sqlite3.Connection, attached: Mirror, trouble: str | None) -> DoctorFinding:
+    odd = () if trouble is not None else mirrors.strangers(database, attached)
+    return mirror(attached.table, attached.links, trouble, odd)
 
 
 def _served(path: Path) -> Iterator[DoctorFinding]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from reactor.cli.options import words_shown
 from reactor.database.presence import Presence
+from reactor.database.sql.unserved import OVER
 from reactor.programs import Program, child_environment
 from reactor.records import dataclass
 
@@ -86,3 +88,21 @@ def served_by(served: Presence | None) -> DoctorFinding:
     places = [("page at ", served.page), ("metrics at ", served.metrics)]
     shown = [f"process {served.pid} on {served.host}", *(f"{what}{place}" for what, place in places if place)]
     return DoctorFinding("reactor", "ok", ", ".join(shown), served.version)
+
+
+def mirror(name: str, links: Sequence[str], trouble: str | None, odd: Sequence[tuple[str, int]]) -> DoctorFinding:
+    """Of a table of the bot's that is attached: whether its rows are served, and which words no map names."""
+    title = f"mirror {name}"
+    if trouble is not None:
+        advice = "`reactor run` mends it while the columns are there; else `reactor detach`, and attach it anew."
+        return DoctorFinding(title, "missing", f"not attached: {trouble}", advice=advice)
+    what, words = f"attached, by {', '.join(links)}", [each for each in odd if each[0].casefold() not in OVER]
+    if not words:
+        return DoctorFinding(title, "ok", what)
+    return DoctorFinding(title, "note", what, advice=f"No map names {words_shown(words)}: such rows are left alone.")
+
+
+def other_table(name: str) -> str:
+    """What is said of a table that looks like the bot's queue."""
+    told = f"There are rows in the table “{name}”, and none in “downloads”"
+    return f"{told}: serve it by `reactor attach`, or add the rows there."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from reactor.cli.doctor.findings import DoctorFinding, served_by
+from reactor.cli.doctor.findings import DoctorFinding, mirror, other_table, served_by
 from reactor.cli.runtime import run_async
 from reactor.database import engine
 from reactor.database.contract import UNREADY
@@ -16,9 +16,10 @@ from reactor.server_address import ServerAddress
 
 
 def examine(address: ServerAddress) -> Iterator[DoctorFinding]:
-    """The database, who serves it, and whether notifications come through."""
+    """The database, its mirrors, who serves it, and whether notifications come through."""
     try:
         counts, presence = run_async(partial(_look, address))
+        mirrors, other = run_async(partial(engine.attached, address))
     except DatabaseError as error:
         if error.code == UNREADY:
             what = "not ready yet: `add` and `run` make it so"
@@ -28,7 +29,12 @@ def examine(address: ServerAddress) -> Iterator[DoctorFinding]:
         yield DoctorFinding("database", "missing", error.message, where=str(address), advice=advice, needed=True)
         return
     what = f"{counts.pending} pending, {counts.downloading} downloading, {counts.failed} failed"
-    yield DoctorFinding("database", "ok", what, where=str(address), needed=True)
+    unserved = other_table(other) if other else ""
+    yield DoctorFinding(
+        "database", "note" if unserved else "ok", what, where=str(address), advice=unserved, needed=True
+    )
+    for each in mirrors:
+        yield mirror(each.mirror.table, each.mirror.links, each.trouble, each.strangers)
     yield served_by(presence)
     yield _session(address)
 

@@ -8,13 +8,14 @@ from typing import TypeVar, cast
 import psycopg
 from anyio import to_thread
 
-from reactor.database.mirror import Attached, Detached, Mirror
+from reactor.database.mirror import Attached, Detached, Mirror, MirrorState
 from reactor.database.postgres import mirrors
 from reactor.database.postgres.connection import Database, PostgresConnection, connected
 from reactor.database.postgres.errors import translate
 from reactor.database.postgres.migration import fit
 from reactor.database.postgres.mirror_checks import checked
 from reactor.database.sql.connection import Connection
+from reactor.database.sql.unserved import unserved_table
 from reactor.server_address import ServerAddress
 
 Result = TypeVar("Result")
@@ -36,6 +37,16 @@ async def detach(address: ServerAddress, table: str, *, dry_run: bool) -> Detach
         return found
     async with Database.open(address, fit, create=False) as database:
         return await database.run(lambda seen: mirrors.detach(_own(seen), table))
+
+
+async def attached(address: ServerAddress) -> tuple[list[MirrorState], str | None]:
+    """As `reactor.database.engine.attached`."""
+    return await to_thread.run_sync(_as_it_is, address, lambda seen: (mirrors.states(seen), _other(seen)))
+
+
+def _other(connection: PostgresConnection) -> str | None:
+    known = {mirror.table for mirror in mirrors.stored(connection)}
+    return unserved_table(cast("Connection", connection), known)
 
 
 def _own(connection: Connection) -> PostgresConnection:

@@ -17,7 +17,16 @@ from typing import Any, cast
 import psycopg
 from psycopg import errors as postgres
 
-from reactor.database.mirror import Attached, Detached, Mirror, MirrorMended, MirrorTrouble, plain_name, read_mirror
+from reactor.database.mirror import (
+    Attached,
+    Detached,
+    Mirror,
+    MirrorMended,
+    MirrorState,
+    MirrorTrouble,
+    plain_name,
+    read_mirror,
+)
 from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.migration import contract_columns, patiently
 from reactor.database.postgres.mirror_sql import SHAPE, Kind, MirrorSql, array, functions, triggers, used
@@ -160,6 +169,15 @@ def strangers(connection: PostgresConnection, mirror: Mirror) -> tuple[tuple[str
     """Words in the bot's table that its map does not name, the commonest first."""
     found = connection.raw.execute(sql_of(connection, mirror).strangers(WORDS_MAX).encode())
     return tuple((str(word), int(count)) for word, count in found.fetchall())
+
+
+def states(connection: PostgresConnection) -> list[MirrorState]:
+    """How it is with each."""
+    lost = {each.table: each.reason for each in troubles(connection)}
+    return [
+        MirrorState(each, lost.get(each.table), () if each.table in lost else strangers(connection, each))
+        for each in stored(connection)
+    ]
 
 
 # How it is done
