@@ -71,6 +71,13 @@ async def claim(store: Store, room: int = 9) -> list[Attempt]:
     return [row.attempt for row in polled.rows.claimed]
 
 
+async def watched(store: Store, *attempts: Attempt) -> list[tuple[str, bool]]:
+    """What a poll sees of rows under way."""
+    ids = tuple(each.download_id for each in attempts)
+    polled = await store.poll(commands.PollRows(ids, 0), NOW, RETRY_MAX_S)
+    return [(row.status, row.cancelled) for row in polled.rows.watched]
+
+
 async def saved(store: Store, *saves: commands.Save) -> None:
     assert await store.save(saves, NOW) == ()
 

@@ -118,7 +118,6 @@ def test_the_command_line_and_a_bot_without_asyncio_see_the_same_rows(bot: Bot, 
         assert run("retry", first).returncode == 1
     assert [row["id"] for row in json.loads(run("list", "--json").stdout)] == [first, first + 1]
     assert "It waits" in run("why", first + 1).stdout
-    assert "in SQLite only" in run("attach", "--table", "orders", "--map", "queued=pending").stderr
     assert list(tmp_path.iterdir()) == []
 
 
