@@ -1,10 +1,10 @@
 """The public schema of the journal.
 
-A notice is a fact worth telling a person or a log. The contract: within one `v` fields and kinds of
-notice may be added, none is renamed, removed or given another meaning; readers ignore what they do
-not know. No notice holds a secret: URLs come with user info, query values and fragments removed.
+A notice is an event for people or logs. The contract: within one `v` fields and kinds of notice may be
+added, none is renamed, removed or given another meaning; readers ignore unknown ones. Notices contain no
+secrets: user info, query values and fragments are removed from URLs.
 
-Moments are ISO 8601 in UTC, spans are seconds, sizes are bytes, speeds are bytes per second.
+Times are ISO 8601 in UTC, durations are seconds, sizes are bytes, speeds are bytes per second.
 """
 
 # Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
@@ -33,7 +33,7 @@ class _OfDownload(_Notice):
 
 
 class ReactorStarted(_Notice):
-    """reactor serves the database from now on."""
+    """reactor has started to serve the database."""
 
     event: Literal["reactor_started"] = "reactor_started"
     version: str
@@ -43,21 +43,21 @@ class ReactorStarted(_Notice):
     database: str
     """Absolute path."""
     download_dir: str
-    """Where finished files go, as aria2c's machine sees it."""
+    """Folder for finished files, as a path on the machine of aria2c."""
     database_made: bool = False
-    """True when there was no such file, and this run has made it."""
+    """True when this run has created it."""
 
 
 class ReactorDraining(_Notice):
-    """It was asked to end, and lets what is under way end before (DRAIN_S); nothing new begins."""
+    """A signal has asked reactor to stop. Running downloads may finish first (DRAIN_S); none starts."""
 
     event: Literal["reactor_draining"] = "reactor_draining"
     reason: str
     """The signal's name."""
     under_way: int
-    """Rows that may end."""
+    """Rows that may finish."""
     until: float
-    """What has not ended by then is left to the next run, or to another machine; seconds since 1970."""
+    """When the rest is left to the next run, or to another machine; Unix time in seconds."""
 
 
 class ReactorStopped(_Notice):
@@ -71,7 +71,7 @@ class ReactorStopped(_Notice):
 
 
 class EntriesLost(_Notice):
-    """Lines are missing here: their reader was too slow, or the disk was full. It has the `seq` of the last of them."""
+    """Lines were dropped here: their reader was too slow, or the disk was full. Has the `seq` of the last of them."""
 
     event: Literal["entries_lost"] = "entries_lost"
     count: int
@@ -115,12 +115,12 @@ class DatabaseRecovered(_Notice):
 
 
 class LeaseLost(_Notice):
-    """This machine could not renew its lease in time, and has stopped what it had under way: others may take that over.
-    It goes on with what is still its own when it has a lease again."""
+    """This machine could not renew its lease in time, and has stopped its downloads: others may take them over. When it
+    has a lease again, it resumes those that are still its own."""
 
     event: Literal["lease_lost"] = "lease_lost"
     held_s: float
-    """For so long a lease is held without a renewal."""
+    """How long a lease is valid without a renewal."""
 
 
 class LeaseRegained(_Notice):
@@ -136,17 +136,17 @@ class TokenRefused(_Notice):
     address: str
     """Where the last one came from."""
     count: int
-    """Since it was told last."""
+    """Since the last report."""
 
 
 class StatusUnserved(_Notice):
-    """Rows have a status that reactor does not serve, so they wait for ever. Reported once per run."""
+    """Rows have a status that reactor does not serve, such as another word for `pending`. Reported once per run."""
 
     event: Literal["status_unserved"] = "status_unserved"
     status: str | None
-    """Their word for it; null where it is NULL, in a column that has a default."""
+    """The status; null for NULL in a column that has a default."""
     count: int
-    """How many there are now; 10 000: that many or more."""
+    """Number of such rows, up to 10 000."""
     first_download_id: int
     """The `id` of the first."""
 
@@ -160,18 +160,17 @@ class TableUnserved(_Notice):
 
 
 class MirrorMended(_Notice):
-    """A table of the bot's that is attached had lost its triggers, as when a migration makes it anew, and has them
-    again."""
+    """An attached table had lost its triggers, such as in a migration, and reactor has restored them."""
 
     event: Literal["mirror_mended"] = "mirror_mended"
     table: str
     """Its name."""
     taken: int
-    """Rows that waited in it meanwhile."""
+    """Rows that were waiting in it."""
 
 
 class MirrorBroken(_Notice):
-    """Rows of a table of the bot's that is attached are not served. Each reason is reported once per run."""
+    """Rows of an attached table are not served. Each reason is reported once per run."""
 
     event: Literal["mirror_broken"] = "mirror_broken"
     table: str
@@ -190,26 +189,26 @@ class DownloadStuck(_OfDownload):
 
 
 class WebhookTroubled(_Notice):
-    """The receiver of WEBHOOK_URL does not take what it is sent. It is sent again, for an hour at most. Reported once
-    until it has taken all that."""
+    """The receiver of WEBHOOK_URL does not accept messages. They are sent again, for an hour at most. Reported once
+    until it has accepted all of them."""
 
     event: Literal["webhook_troubled"] = "webhook_troubled"
     reason: str
     """Half a sentence."""
     for_good: bool = False
-    """True where it wants nothing more (410): nothing is sent to it until reactor is started again."""
+    """True if it answered 410: nothing more is sent until reactor is restarted."""
 
 
 class WebhookRecovered(_Notice):
-    """The receiver of WEBHOOK_URL takes what it is sent again, after `webhook_troubled`."""
+    """The receiver of WEBHOOK_URL accepts messages again after `webhook_troubled`."""
 
     event: Literal["webhook_recovered"] = "webhook_recovered"
     lost: int
-    """Notices that it will not get: they were an hour old, or too many waited."""
+    """Messages that were dropped: they were an hour old, or too many were queued."""
 
 
 class FilesUnwatched(_Notice):
-    """The database's files cannot be watched: changes are found by polling, a little later."""
+    """The files of the database cannot be watched: changes are found by polling, a little later."""
 
     event: Literal["files_unwatched"] = "files_unwatched"
     reason: str
@@ -217,7 +216,7 @@ class FilesUnwatched(_Notice):
 
 
 class PresetsUnusable(_Notice):
-    """The file of presets was changed, and cannot be used as it is: rows get the presets that it had before."""
+    """The changed file of presets is invalid: the previous presets stay in use."""
 
     event: Literal["presets_unusable"] = "presets_unusable"
     reason: str
@@ -225,7 +224,7 @@ class PresetsUnusable(_Notice):
 
 
 class YtdlpOutdated(_Notice):
-    """yt-dlp is old: sites have changed since. `reactor update` upgrades it."""
+    """yt-dlp is outdated. `reactor update` upgrades it."""
 
     event: Literal["ytdlp_outdated"] = "ytdlp_outdated"
     version: str
@@ -235,7 +234,7 @@ class YtdlpOutdated(_Notice):
 
 
 class ExtractorUnusable(_Notice):
-    """An installed extractor cannot be used: its URLs go on as if it were not installed. `reactor doctor` lists all."""
+    """An installed extractor cannot be used, and is ignored. `reactor doctor` lists all."""
 
     event: Literal["extractor_unusable"] = "extractor_unusable"
     name: str
@@ -245,21 +244,20 @@ class ExtractorUnusable(_Notice):
 
 
 class HoursChanged(_Notice):
-    """By the clock downloads begin from now on (`HOURS`), or none does and those that run go on. At the start it is
-    told where none begins."""
+    """Downloads may start from now on, or none starts while running ones continue (`HOURS`). Reported at startup if
+    none may start."""
 
     event: Literal["hours_changed"] = "hours_changed"
     open: bool
-    """True when downloads begin."""
+    """True when downloads may start."""
 
 
 class SpeedLimitChanged(_Notice):
-    """By the clock another speed is allowed (`SPEED_WINDOWS`). At the start it is told where that is not
-    `SPEED_LIMIT`."""
+    """Another speed limit applies from now on (`SPEED_WINDOWS`). Reported at startup if it is not `SPEED_LIMIT`."""
 
     event: Literal["speed_limit_changed"] = "speed_limit_changed"
     limit: int
-    """Bytes/s of all downloads together; 0: any."""
+    """Bytes/s of all downloads together; 0: no limit."""
 
 
 class DiskFull(_Notice):
@@ -269,7 +267,7 @@ class DiskFull(_Notice):
     free: int
     """Bytes."""
     needed: int
-    """Bytes that have to be free before anything begins."""
+    """Bytes that have to be free before a download starts."""
 
 
 class DiskFreed(_Notice):
@@ -287,24 +285,24 @@ class DownloadClaimed(_OfDownload):
     url: str
     """Without its secrets."""
     waited_s: float | None = None
-    """Since `added_date`; null when that is no date."""
+    """Since `added_date`; null if that is not a date."""
 
 
 class DownloadResumed(_OfDownload):
-    """A row found under way after a restart goes on in the same attempt."""
+    """A row that was under way before a restart continues in the same attempt."""
 
     event: Literal["download_resumed"] = "download_resumed"
     url: str
     """Without its secrets."""
     stage: str
-    """Where it goes on."""
+    """The stage from which it continues."""
     crashes: int = 0
-    """How often in a row reactor has crashed while it worked on it."""
+    """Consecutive crashes of reactor while it worked on the row."""
 
 
 class DownloadHeldBack(_OfDownload):
-    """reactor has crashed several times in a row while it worked on this row. The row is held back for a while after
-    the restart, then tried again; after one more crash it fails (`crashed`)."""
+    """reactor has crashed several times in succession while it worked on this row, which is held back for a while, then
+    tried again; after one more crash it fails (`crashed`)."""
 
     event: Literal["download_held_back"] = "download_held_back"
     crashes: int
@@ -314,13 +312,13 @@ class DownloadHeldBack(_OfDownload):
 
 
 class DownloadDetected(_OfDownload):
-    """Stage 1 is over."""
+    """The kind of the URL is known (stage 1)."""
 
     event: Literal["download_detected"] = "download_detected"
     kind: Kind
-    """What it will be tried as."""
+    """The kind that is tried first."""
     why: str
-    """What told: for a person."""
+    """The reason, for people."""
 
 
 class DownloadReclassified(_OfDownload):
@@ -328,38 +326,37 @@ class DownloadReclassified(_OfDownload):
 
     event: Literal["download_reclassified"] = "download_reclassified"
     from_kind: Kind
-    """What found nothing."""
+    """The kind that found nothing."""
     to_kind: Kind
-    """What is tried next."""
+    """The kind that is tried next."""
     why: str
     """A sentence."""
 
 
 class DownloadExtracted(_OfDownload):
-    """Stage 2 is over: what there is to fetch is known."""
+    """The files to fetch are known (stage 2)."""
 
     event: Literal["download_extracted"] = "download_extracted"
     kind: Kind
     """What worked."""
     title: str | None = None
-    """As the server, the page or the torrent has it: a stranger's text."""
+    """From the server, the page or the torrent: untrusted text."""
     size: int | None = None
     """Bytes; null while unknown."""
     parts: int = 1
-    """How many files or segments are fetched."""
+    """Number of files or segments to fetch."""
     continues: bool = False
-    """True when partial files of an earlier attempt are continued."""
+    """True when partial files of an earlier attempt are resumed."""
     reuses: int | None = None
-    """The row that has brought the same, which is linked in place of a fetch (`again`)."""
+    """The row whose file is reused instead of a download (option `again`)."""
 
 
 class DownloadProgressed(_OfDownload):
-    """Progress of the stage, 0 to 100: joining starts at 0 again."""
+    """Progress within a stage; joining starts at 0 again."""
 
     event: Literal["download_progressed"] = "download_progressed"
     stage: Literal["metadata", "fetching", "finishing"] = "fetching"
-    """`metadata`: it is found out what a magnet link stands for. `finishing`: what was fetched in parts is being
-    joined."""
+    """`metadata`: the torrent of a magnet link is requested from peers. `finishing`: parts are joined."""
     progress: float | None = None
     """0 to 100; null while the size is unknown."""
     completed: int
@@ -369,71 +366,71 @@ class DownloadProgressed(_OfDownload):
     speed: int
     """Bytes per second."""
     eta_s: int | None = None
-    """Seconds left; null when nothing moves."""
+    """Seconds left; null when no data arrives."""
     peers: int | None = None
-    """Of a torrent: connections to those who share it."""
+    """Of a torrent: connected peers."""
 
 
 class DownloadLane(_OfDownload):
-    """It has come so slowly for a minute that it takes up no slot (SLOW_KIB): others are served beside it, SLOW_MAX at
-    most. Or it is quick again, and takes one."""
+    """It was slower than SLOW_KIB for a minute and occupies no slot any more, or it is faster again and occupies one.
+    SLOW_MAX limits how many occupy none."""
 
     event: Literal["download_lane"] = "download_lane"
     slow: bool
-    """True while it takes up no slot."""
+    """True while it occupies no slot."""
     speed: int
-    """Bytes per second, on the average of that minute."""
+    """Average of that minute, bytes per second."""
 
 
 class DownloadFinishing(_OfDownload):
-    """All bytes are there; they are being checked, joined and published."""
+    """All bytes were fetched; they are checked, joined and published."""
 
     event: Literal["download_finishing"] = "download_finishing"
 
 
 class DownloadCompleted(_OfDownload):
-    """The row says `downloaded`: the file is there under its final name."""
+    """The row is `downloaded`: the file has its final name."""
 
     event: Literal["download_completed"] = "download_completed"
     path: str
-    """Where the file, or a torrent's folder, is."""
+    """Path of the file, or of the folder."""
     size: int
     """Bytes."""
     took_s: float
-    """Since this attempt was taken up."""
+    """Since this attempt started."""
     notes: tuple[str, ...] = ()
     """As in the column `notes`, one for each line."""
 
 
 class DownloadAsked(_OfDownload):
-    """The row says `choosing`: it asks what is to be fetched."""
+    """The row is `choosing`: it asks what to download."""
 
     event: Literal["download_asked"] = "download_asked"
     formats: int
-    """How many qualities there are to choose from."""
+    """Number of qualities."""
     subtitles: int
-    """How many languages of subtitles."""
+    """Number of subtitle languages."""
     items: int
-    """How many entries of a list."""
+    """Number of entries of a list."""
     files: int
-    """How many files of a torrent."""
+    """Number of files of a torrent."""
     wait_s: float
-    """So long it waits for the answer."""
+    """How long it waits for the answer."""
 
 
 class DownloadYielded(_OfDownload):
-    """It has had its slot for SLICE, and another owner waits who has had less: it is `pending` again, keeps what is
-    there of it, and goes on when its owner is next. No retry is used."""
+    """It has had its slot for SLICE, and another owner waits that has had less slot time: it is `pending` again, keeps
+    its partial files, and resumes when its owner is next. No retry is used."""
 
     event: Literal["download_yielded"] = "download_yielded"
     used_s: float
-    """So long it had the slot."""
+    """How long it had the slot."""
     progress: float | None = None
-    """How far it is, 0 to 100."""
+    """Its progress, 0 to 100."""
 
 
 class DownloadRetryScheduled(_OfDownload):
-    """An attempt failed with a passing error; the next one begins in `delay_s`."""
+    """An attempt failed with an error that is retried; the next one starts in `delay_s`."""
 
     event: Literal["download_retry_scheduled"] = "download_retry_scheduled"
     code: str
@@ -443,17 +440,17 @@ class DownloadRetryScheduled(_OfDownload):
     retry: int
     """Which retry it will be, from 1."""
     retries_max: int
-    """How many there may be (`MAX_DOWNLOAD_RETRIES`)."""
+    """Limit of retries (`MAX_DOWNLOAD_RETRIES`)."""
     delay_s: float
-    """Until then."""
+    """Seconds until the next attempt."""
 
 
 class DownloadFailed(_OfDownload):
-    """The row says `failed`."""
+    """The row is `failed`."""
 
     event: Literal["download_failed"] = "download_failed"
     code: str
-    """As in the column `error_code`: a stable word."""
+    """As in the column `error_code`."""
     error: str
     """As in the column `error`: a sentence for a person."""
 
@@ -464,71 +461,71 @@ class DownloadCancelled(_OfDownload):
     event: Literal["download_cancelled"] = "download_cancelled"
     how: Literal["asked", "status", "deleted", "pending"]
     """`asked`: cancelled = 1. `status`: the bot wrote status = 'cancelled'. `deleted`: the row is gone.
-    `pending`: it had not begun."""
+    `pending`: it had not started."""
 
 
 class ListFound(_OfDownload):
-    """The URL stands for several things: each will become a row of its own."""
+    """The URL is a list: each entry will become a row."""
 
     event: Literal["list_found"] = "list_found"
     kind: Kind
     """What worked."""
     title: str | None = None
-    """As the site has it: a stranger's text."""
+    """From the site: untrusted text."""
     entries: int
-    """How many are wanted of it."""
+    """Number of entries that the row asks for."""
 
 
 class ListExpanded(_OfDownload):
-    """All entries of a list have their rows: what becomes of them decides what becomes of it."""
+    """All entries of a list have their rows; the list ends when they have ended."""
 
     event: Literal["list_expanded"] = "list_expanded"
     entries: int
-    """How many there are."""
+    """Number of entries."""
     notes: tuple[str, ...] = ()
-    """What of the list was left out."""
+    """What was left out of the list."""
 
 
 class ListEnded(_OfDownload):
-    """All entries of a list are over, and its row says so."""
+    """All entries of a list have ended, and so has its row."""
 
     event: Literal["list_ended"] = "list_ended"
     status: Status
-    """As its row has it."""
+    """Status of its row."""
     done: int
-    """Entries that came."""
+    """Entries that were downloaded."""
     failed: int
-    """Entries that did not."""
+    """Entries that were not."""
     error: str | None = None
-    """As in the column `error`; null when all came."""
+    """As in the column `error`; null when all were downloaded."""
 
 
 class FileDeleted(_OfDownload):
-    """What a row had brought was deleted, as KEEP_DAYS, KEEP_GIB or DELETE_STATUSES ask for."""
+    """The file of a row was deleted by KEEP_DAYS, KEEP_GIB or DELETE_STATUSES."""
 
     event: Literal["file_deleted"] = "file_deleted"
     path: str
-    """Where the file, or a torrent's folder, was."""
+    """Former path of the file, or of the folder."""
     size: int
-    """Bytes that this has freed; 0 while another row has the same file."""
+    """Bytes that were freed; 0 if another row has the same file."""
     reason: Literal["age", "size", "status"]
-    """It was older than KEEP_DAYS; there was more than KEEP_GIB; the bot has given its row one of DELETE_STATUSES."""
+    """`age`: older than KEEP_DAYS. `size`: all files were larger than KEEP_GIB. `status`: one of DELETE_STATUSES."""
 
 
 class FileLeft(_OfDownload):
-    """What a row had brought was to be deleted, and was not."""
+    """The file of a row was to be deleted, but was kept."""
 
     event: Literal["file_left"] = "file_left"
     path: str
-    """Where it is."""
+    """Path of the file."""
     reason: str
     """Half a sentence."""
     for_good: bool
-    """True where something else stands there now, which is not reactor's: it is not tried again."""
+    """True if the path now has something that reactor did not publish: it is not tried again."""
 
 
 class SeedingEnded(_OfDownload):
-    """A finished torrent is no longer served to others."""
+    """A finished torrent is no longer seeded."""
 
     event: Literal["seeding_ended"] = "seeding_ended"
 
@@ -590,7 +587,7 @@ EVENTS: frozenset[str] = frozenset(kind.model_fields["event"].default for kind i
 
 
 def chosen(named: Collection[str], usual: frozenset[str]) -> frozenset[str]:
-    """What a setting names: `*` is all but progress; nothing is what is `usual`."""
+    """The events that a setting names: `*`: all but progress; none: the `usual` ones."""
     if not named:
         return usual
     return (EVENTS - {"download_progressed"} if "*" in named else frozenset()) | (frozenset(named) - {"*"})
