@@ -33,7 +33,7 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
         film = server.put("/film.bin", BODY, rate=200_000)
         hostile = server.put("/_x_**y**[z](http:a).bin", BODY)
         api.command("get", links=f"{film} and {server.url('/none')} {film} {hostile}")
-        await api.until(lambda: api.replies == ["Taken: 3 of 3."])
+        await api.until(lambda: api.replies == ["Added: 3 of 3."])
         await api.until(lambda: api.about("film.bin", "Here it is"))
         assert [text for text in place.about("film.bin").history if "▓" in text]
         await api.until(lambda: api.about("none", "❌", "404"))
@@ -55,9 +55,9 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
         await api.until(lambda: api.about("stalls.bin", "Cancelled"))
         assert place.about("stalls.bin").buttons.keys() == {"Try again"}
         api.command("cancel", number="4")
-        await api.until(lambda: api.replies[-1] == "#4 is not under way.")
+        await api.until(lambda: api.replies[-1] == "#4 is not running or waiting.")
         api.command("get", links="nothing")
-        await api.until(lambda: api.replies[-1] == "There is no link in that.")
+        await api.until(lambda: api.replies[-1] == "I found no link in this.")
 
 
 async def test_strangers_and_other_channels_change_nothing(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ async def test_strangers_and_other_channels_change_nothing(tmp_path: Path) -> No
         assert place.reactor.rows() == []
         api.command("get", links=f"{url} {url}?2")
         await api.until(lambda: len(api.replies) == 2)
-        assert api.replies[1] == "Taken: 1 of 2. You can have 1 waiting at once."
+        assert api.replies[1] == "Added: 1 of 2. You can have 1 waiting at once."
         await api.until(lambda: api.about("film.bin"))
         api.press(place.about("film.bin"), "Cancel", by=BOB)
         await api.until(lambda: len(api.replies) == 3)
@@ -153,30 +153,30 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         await api.until(lambda: api.about("Here it is"))
         assert dict(api.files()) == {"one.txt": BODY, "two.txt": BODY[:1000]}
         api.command("get", torrent=api.attach("cat.jpg", place.server.url("/cat.jpg")))
-        await api.until(lambda: api.replies[-1] == "There is no link in that.")
+        await api.until(lambda: api.replies[-1] == "I found no link in this.")
 
         api.command("settings", sound="mp3", subtitles="de,en", ask="all")
-        await api.until(lambda: "Sound alone: **mp3**\nSubtitles: **de, en**\nAsk first: **yes**" in api.replies[-1])
+        await api.until(lambda: "Audio only: **mp3**\nSubtitles: **de, en**\nAsk first: **yes**" in api.replies[-1])
         api.command("settings", sound="film", subtitles="none")
-        await api.until(lambda: "Sound alone: **no**\nSubtitles: **none**\nAsk first: **yes**" in api.replies[-1])
+        await api.until(lambda: "Audio only: **no**\nSubtitles: **none**\nAsk first: **yes**" in api.replies[-1])
         api.command("get", links=made.magnet, clip="2:00-1:00")
         await api.until(lambda: "`clip`" in api.replies[-1].replace("\\", ""))
         api.command("get", links=made.magnet)
         await api.until(lambda: api.about("Which of the 2 files?"))
         question = place.about("Which of the 2 files?")
         api.choose(question, "two.txt", by=BOB)
-        await api.until(lambda: api.replies[-1] == "Only the one who asked for it can answer that.")
+        await api.until(lambda: api.replies[-1] == "Only the person who sent the link can answer this.")
         api.choose(question, "one.txt", "two.txt")
         await api.until(lambda: "Marked: 2." in question.content)
         api.choose(question, "two.txt")
         await api.until(lambda: "Marked: 1." in question.content)
         below = question.components
-        api.press(question, "Fetch what is marked")
+        api.press(question, "Download the marked ones")
         await api.until(lambda: "Here it is" in question.content)
         assert api.files()[2:] == [("two.txt", BODY[:1000])]
         question.components = below
-        api.press(question, "Take what is usual")
-        await api.until(lambda: "This is decided already" in api.replies[-1])
+        api.press(question, "Take the default")
+        await api.until(lambda: "This was answered already" in api.replies[-1])
         assert question.menus == {"mark:2:f0": {"one.txt": "t1", "two.txt": "t2"}}
         assert json.loads(place.reactor.row(2)["options"]) == {"ask": "never", "files": [2]}
 
@@ -188,14 +188,14 @@ async def test_a_list_has_one_message_and_gives_each_of_its_files(tmp_path: Path
         url = feed_of(server, files)
         api.command("get", links=url, entries="41-46")
         server.put("/43.bin", files[43], stall_after=1000)
-        await api.until(lambda: api.about("3 of 6 came"))
-        message = place.about("3 of 6 came")
+        await api.until(lambda: api.about("3 of 6 downloaded"))
+        message = place.about("3 of 6 downloaded")
         api.press(message, "Cancel")
         await api.until(lambda: "Cancelled" in message.content)
         server.put("/43.bin", files[43])
         await api.until(lambda: len(api.files()) == 3)
         api.press(message, "Try again")
-        await api.until(lambda: len(api.files()) == 6 and "6 of 6 came" in message.content)
+        await api.until(lambda: len(api.files()) == 6 and "6 of 6 downloaded" in message.content)
         assert sorted(content for _, content in api.files()) == sorted(files[40:46]), "each once"
         assert len([each for each in api.messages.values() if each.content]) == 1
 

@@ -60,7 +60,7 @@ def test_every_state_has_its_words(language: str) -> None:
     ]
     assert all(text.startswith("**a\\_b.mkv**\n") and len(text.splitlines()[1]) > 2 for text in told)
     stopped = row(status="downloaded", extra={"language": language, "upload_error": '{"code": "stopped"}'})
-    assert re.search("⚠️ (Es wurde|It was|Se detuvo)", words.about(stopped))
+    assert re.search("⚠️ (Es wurde|Stopped|Se detuvo)", words.about(stopped))
     odd = row(status="downloaded", extra={"upload_error": '{"code": "of a later version"}'})
     assert "of a later version" in words.about(odd)
 
@@ -70,7 +70,7 @@ def test_of_the_downloader_only_what_is_known_is_told() -> None:
     lost = RunnerStatus("waiting", None, None, 2, (), None, None, "It *broke*.")
     there = RunnerStatus("running", 77, 1.0, 0, (row(),), "0.1", "1.36.0", None)
     assert words.about_reactor(lost, texts.texts_for("en")) == (
-        r"Downloader: **waiting**, restarts: 2, under way: 0. It \*broke\*."
+        r"Downloader: **waiting**, restarts: 2, running: 0. It \*broke\*."
     )
     assert words.about_reactor(there, texts.texts_for("de")) == (
         "Downloader: **running**, Prozess 77, reactor 0.1, aria2 1.36.0, Neustarts: 0, es laufen: 1."

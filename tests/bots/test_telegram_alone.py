@@ -46,7 +46,7 @@ async def test_a_reactor_that_dies_is_started_again_and_the_download_goes_on(tmp
         status = await status_of(place)
         assert status.startswith("Downloader: running")
         assert "film.bin (fetching" in status
-        assert "Queue: 1 under way, 0 waiting." in status
+        assert "Queue: 1 running, 0 waiting." in status
         first = pid_in(status)
         os.kill(first, signal.SIGKILL)
         await api.until(lambda: "Downloaded" in api.about(request).text)

@@ -51,7 +51,7 @@ def test_words_are_options(words: str, options: dict[str, Any]) -> None:
     ("words", "says"),
     [
         ("mp3 please", "the word “please”"),
-        ("subtitles", "What comes after “subtitles”"),
+        ("subtitles", "“subtitles” needs a value"),
         ("9999p", "`quality`"),
         ("clip 5", "no part of a film"),
         ("2:00-1:00", "`clip`"),

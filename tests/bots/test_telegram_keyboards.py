@@ -54,16 +54,16 @@ def test_a_film_is_asked_about_by_quality(keyboards: ModuleType) -> None:
         "1080p av1 · ~181.4 MB": f"choose:{id}:f1",
         "sound": f"choose:{id}:a1",
         "☐ Subtitles: de (automatic)": f"mark:{id}:s1",
-        "The best": f"usual:{id}",
+        "The best one": f"usual:{id}",
         "Cancel": f"cancel:{id}",
     }
     assert about(asking).splitlines()[1:] == [
         "❓ Which quality?",
-        "Without an answer until 2027-01-15 08:00 UTC I take what is usual.",
+        "Without an answer by 2027-01-15 08:00 UTC I take the default.",
     ]
     marked = labels(keyboards, row(FILM, extra={"picked": "s1,gone"}))
     assert "☑ Subtitles: de (automatic)" in marked
-    assert marked["Fetch what is marked (1)"] == f"marked:{id}"
+    assert marked["Download the marked ones (1)"] == f"marked:{id}"
 
 
 def test_many_files_stand_on_pages(keyboards: ModuleType) -> None:
@@ -74,7 +74,7 @@ def test_many_files_stand_on_pages(keyboards: ModuleType) -> None:
         seen += [label[2:].split(".")[0] for label in files]
         assert len(files) <= keyboards.PAGE
         assert all(len(data) <= 64 for data in found.values()), "Telegram takes no more"
-        assert {"◀", "All of them", "Cancel", "Fetch what is marked (2)"} <= found.keys()
+        assert {"◀", "All of them", "Cancel", "Download the marked ones (2)"} <= found.keys()
     assert seen[:11] == [*(f"S01/e{n}" for n in range(1, 9)), "S01/e49", "S01/e50", "S01/e49"]
     assert "7 of 7 ▶" in labels(keyboards, row(FILES, extra={"page": 6}))
     said = about(row(FILES, extra={"picked": "t3,t50"}))
@@ -89,7 +89,7 @@ def test_what_failed_offers_what_would_help(keyboards: ModuleType) -> None:
     jar = {"help": [{"c": "h1", "label": "the cookies `mine`", "pick": {"cookies": "mine"}}]}
     assert "With the cookies `mine`" in labels(keyboards, row(jar, status="failed", error_code="needs_login"))
     late = labels(keyboards, row(FILM | {"unanswered": "fail"}, status="failed", error_code="unanswered"))
-    assert {"sound", "The best", "Try again"} <= late.keys()
+    assert {"sound", "The best one", "Try again"} <= late.keys()
     assert labels(keyboards, row(FILM, status="uploaded")) == {}
     assert labels(keyboards, row(FILM, cancelled=True)).keys() == {"Cancel"}
 

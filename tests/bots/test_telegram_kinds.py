@@ -22,7 +22,7 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         await swarm.serve(made)
         await place.uploader.start()
         wrong = api.send_file("broken.torrent", b"no torrent")
-        await api.until(lambda: api.answers(wrong) == ["That file is no torrent that I can read."])
+        await api.until(lambda: api.answers(wrong) == ["This file is not a torrent that I can read."])
         request = api.send_file("album.torrent", made.metainfo)
         await api.until(lambda: "Here it is" in api.told(request))
         assert {message.file_name: message.content for message in api.files_sent()} == {
@@ -35,10 +35,10 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         settings = api.about(said)
         api.press(settings.id, "480p", by=BOB)
         api.press(settings.id, "MP3")
-        await api.until(lambda: "Sound alone: mp3" in settings.text)
+        await api.until(lambda: "Audio only: mp3" in settings.text)
         assert settings.text.splitlines()[1:5] == [
             "Quality: best",
-            "Sound alone: mp3",
+            "Audio only: mp3",
             "Subtitles: none",
             "Ask first: yes",
         ]
@@ -55,8 +55,8 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         api.press(question.id, two)
         await api.until(lambda: "Marked: 2" in question.text)
         api.press(question.id, one.replace("☐", "☑"))
-        await api.until(lambda: "Fetch what is marked (1)" in question.buttons)
-        api.press(question.id, "Fetch what is marked (1)")
+        await api.until(lambda: "Download the marked ones (1)" in question.buttons)
+        api.press(question.id, "Download the marked ones (1)")
         await api.until(lambda: "Here it is" in question.text)
         assert [message.content for message in api.files_sent()[2:]] == [BODY[:1000]]
         question.buttons = old
@@ -65,12 +65,12 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         nods = {call.get("text", "") for call in api.called("answerCallbackQuery")}  # they go out side by side
         assert nods == {
             "",
-            "These are somebody else's. Yours: /settings",
-            "Only the one who asked for it can answer that.",
+            "These are settings of somebody else. For yours: /settings",
+            "Only the person who sent the link can answer this.",
             "Marked: 1.",
             "Marked: 2.",
             "two.txt · 1.0 kB",
-            "This is decided already, or was not answered in time.",
+            "This was answered already, or not in time.",
         }
 
 

@@ -22,7 +22,7 @@ async def test_a_playlist_of_fifty_cancelled_at_twenty_and_tried_again(tmp_path:
         server.put("/22.bin", files[22], stall_after=1000)
         api.trouble("sendDocument", Refusal(400, "Bad Request: wrong file"))
         request = api.say(f"{url} all")
-        await api.until(lambda: "22 of 50 came" in api.told(request))
+        await api.until(lambda: "22 of 50 downloaded" in api.told(request))
         message = api.about(request)
         api.press(message.id, "Cancel")
         await api.until(lambda: "Cancelled" in message.text)
@@ -31,10 +31,10 @@ async def test_a_playlist_of_fifty_cancelled_at_twenty_and_tried_again(tmp_path:
         server.put("/22.bin", files[22])
         await api.until(lambda: len(api.files_sent()) == 21)
         api.press(message.id, "Try again")
-        await api.until(lambda: len(api.files_sent()) == COUNT and "✅ 50 of 50 came" in message.text)
+        await api.until(lambda: len(api.files_sent()) == COUNT and "✅ 50 of 50 downloaded" in message.text)
         told = [text.text for text in api.messages.values() if text.kind == "text"]
-    assert told == ["Pod\n✅ 50 of 50 came"], "entries have no messages of their own"
+    assert told == ["Pod\n✅ 50 of 50 downloaded"], "entries have no messages of their own"
     assert sorted(sent.content or b"" for sent in api.files_sent()) == sorted(files), "each once"
     assert sorted(place.reactor.files().values()) == sorted(files)
-    counts = [int(found[1]) for text in message.history if (found := re.search(r"(\d+) of 50 came", text))]
+    counts = [int(found[1]) for text in message.history if (found := re.search(r"(\d+) of 50 downloaded", text))]
     assert len(set(counts)) > 2, "in place, as it goes"

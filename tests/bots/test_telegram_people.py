@@ -50,7 +50,7 @@ async def test_each_is_spoken_to_in_their_language_and_told_their_place(tmp_path
         assert "My language: English\n" in api.answers(named)[0]
 
         none = api.say("/stats", by=BOB)
-        await api.until(lambda: api.answers(none) == ["Nothing was fetched here yet."])
+        await api.until(lambda: api.answers(none) == ["Nothing was downloaded here yet."])
         server.release()
         await place.reactor.until(lambda: {row["status"] for row in place.reactor.rows()} == {"downloaded"})
         stats = api.say("/stats"), api.say("/stats", by=BOB)

@@ -81,7 +81,7 @@ async def test_a_stranger_learns_the_id_to_name_and_a_group_is_served_when_it_as
         await api.until(lambda: api.about(named, GROUP).buttons)
         api.press(api.about(named, GROUP).id, "Try again", by=BOB)
         await api.until(lambda: api.called("answerCallbackQuery"))
-        assert "only those its owner has named" in api.called("answerCallbackQuery")[0]["text"]
+        assert "only people that its owner has named" in api.called("answerCallbackQuery")[0]["text"]
         assert place.reactor.row(1)["status"] == "failed"
         elsewhere = api.say("/retry 1")
         await api.until(lambda: api.answers(elsewhere))
@@ -104,7 +104,7 @@ async def test_an_answer_to_a_message_starts_nothing_that_stands_in_that(tmp_pat
             api.say("@fetcher_bot thanks", chat=GROUP, reply_to_message=theirs | {"text": url, "entities": [link]}),
         ]
         await api.until(lambda: all(map(api.answers, said)))
-        assert {api.answers(one)[0][:24] for one in said} == {"There is no link in that"}
+        assert {api.answers(one)[0][:20] for one in said} == {"I found no link in t"}
         assert len(place.reactor.rows()) == 1
 
 
@@ -116,7 +116,7 @@ async def test_a_file_that_does_not_come_gives_no_token_away(tmp_path: Path) -> 
         api.stuck = {"stuck"}
         said = [api.say("", document=file | {"file_name": "a.torrent"}) for file in (gone, stuck)]
         await api.until(lambda: all(map(api.answers, said)))
-        assert {api.answers(one)[0][:38] for one in said} == {"That file did not come from Telegram. "}
+        assert {api.answers(one)[0][:38] for one in said} == {"I could not get that file from Telegram"[:38]}
         assert place.bot.printed.count("did not come from Telegram") == 2
         assert TOKEN not in place.bot.printed
         assert "Traceback" not in place.bot.printed

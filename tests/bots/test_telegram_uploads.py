@@ -45,7 +45,7 @@ async def test_chats_take_turns_and_an_upload_is_shown_and_stopped(tmp_path: Pat
         assert "░" in told, "not all of it"
 
         api.press(api.about(mine[0]).id, "Cancel")
-        await api.until(lambda: "It was stopped before it was sent." in api.told(mine[0]))
+        await api.until(lambda: "Stopped before it was sent." in api.told(mine[0]))
         await api.until(lambda: len(api.held) == 4)
         assert api.about(mine[0]).buttons == {"Try again": "retry:1"}
         stopped = api.say("/cancel 6")

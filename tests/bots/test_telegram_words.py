@@ -29,16 +29,16 @@ def row(**values: Any) -> Download:
     ("values", "says"),
     [
         ({}, "In the queue"),
-        ({"stage": "waiting"}, "tried again soon"),
+        ({"stage": "waiting"}, "retried soon"),
         ({"cancelled": True}, "Stopping"),
         ({"status": "downloading", "stage": "detecting"}, "Looking at the link"),
-        ({"status": "downloading", "stage": "extracting"}, "Finding out"),
+        ({"status": "downloading", "stage": "extracting"}, "Looking for the file"),
         ({"status": "downloading", "stage": "fetching"}, "0 %"),
         ({"status": "downloading", "stage": "finishing", "progress": 50.0}, "Joining ▓▓▓▓▓▓░░░░░░ 50 %"),
         ({"status": "downloaded", "file_size": 5_000_000}, "Downloaded (5.0 MB)"),
         ({"status": "downloaded", "extra": {"upload_error": "Too <large>"}}, "⚠️ Too &lt;large&gt;"),
         ({"status": "downloading", "stage": "listing"}, "Reading the list"),
-        ({"status": "downloading", "stage": "items", "items_total": 50, "items_done": 12}, "12 of 50 came"),
+        ({"status": "downloading", "stage": "items", "items_total": 50, "items_done": 12}, "12 of 50 downloaded"),
         ({"status": "downloaded", "items_total": 50, "items_done": 49, "error": "1 did <not>."}, "1 did &lt;not&gt;."),
         (
             {"status": "downloaded", "extra": {"upload_error": '{"code": "refused", "name": "<a>", "why": "b"}'}},
@@ -149,7 +149,7 @@ def test_who_speaks_what() -> None:
         (Position(7, 0, "turn"), {"en": "next", "de": "als nächster", "es": "la siguiente"}),
         (Position(7, 1, "turn", 70.0), {"en": "one before it, about a minute", "de": "einer davor, etwa eine Minute"}),
         (Position(7, 3, "turn", 600.0), {"en": "3 before it, about 10 minutes", "es": "3 delante, unos 10 minutos"}),
-        (Position(7, 3, "retry"), {"en": "waits for its next try"}),
+        (Position(7, 3, "retry"), {"en": "waits for its retry"}),
         (Position(7, 2, "unserved"), {"de": "der Downloader läuft nicht; 2 davor"}),
         *((Position(7, 1, why), {}) for why in get_args(WaitReason)),
     ],
@@ -163,7 +163,7 @@ def test_a_place_is_told_in_words(position: Position, says: dict[str, str]) -> N
 def test_what_was_fetched_is_told() -> None:
     none = store.Stats(0, 0, 0, 0, 0, None)
     some = store.Stats(1, 1_000_000, 12, 3_400_000_000, 2, "2026-12-01")
-    assert words.about_stats(none, EVERY["en"]) == "Nothing was fetched here yet."
+    assert words.about_stats(none, EVERY["en"]) == "Nothing was downloaded here yet."
     assert words.about_stats(some, EVERY["de"]).splitlines()[1:] == [
         "Letzte 24 Stunden: ein Download, 1.0 MB",
         "Seit 2026-12-01: 12 Downloads, 3.4 GB",
