@@ -5,7 +5,7 @@ nothing is awaited inside a transaction, and a caller may be cancelled at any ti
 rolled back before the next one begins.
 
 Values are put into the statements by the client: the planner sees them, and a literal takes the type of its column.
-Only the questions of a process that serves, which are always the same, are prepared by the server.
+Only the statements of a process that serves, which are always the same, are prepared by the server, and planned once.
 """
 
 from __future__ import annotations
@@ -66,6 +66,11 @@ IDLE_S = 30.0
 """A connection that was not used for so long is asked first whether it is still there."""
 TRIES = 5
 """Of a transaction that was undone in favour of another one."""
+PLANS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
+"""Of one that serves: a statement is planned once, and none of them reads the whole table, which may have been small
+when it was planned."""
+PREPARED_MAX = 500
+"""Statements that a connection keeps prepared: more than there are."""
 INTEGER_BITS = 64
 
 P = ParamSpec("P")
@@ -110,6 +115,12 @@ class PostgresConnection:
         self.words = Words(columns(self))
         self.empties = empties(self)
 
+    def forget_prepared(self) -> None:
+        """Drop what is prepared, and prepare nothing more."""
+        if self.prepares:
+            self.prepares = False
+            self.raw.execute("DEALLOCATE ALL")
+
     @property
     def in_transaction(self) -> bool:
         """True while a transaction can be rolled back."""
@@ -133,7 +144,7 @@ class PostgresConnection:
         return None
 
 
-PREPARED = ("SELECT", "WITH")
+PREPARED = ("SELECT", "WITH", "UPDATE", "INSERT", "DELETE")
 READS = ("SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK")
 
 
@@ -244,13 +255,19 @@ def _savepoint(connection: PostgresConnection) -> Iterator[None]:
     connection.raw.execute("RELEASE SAVEPOINT reactor")
 
 
+STILL = """WITH locked AS MATERIALIZED (
+    SELECT * FROM downloads WHERE id = ANY (:wanted) FOR UPDATE SKIP LOCKED
+    ) SELECT id FROM locked AS downloads WHERE {}"""
+"""The rows are found by their ids, locked, and asked as they are then. With the condition beside the ids the planner
+reads the index of all that wait, where it takes them for few."""
+
+
 @still.register
 def _still(connection: PostgresConnection, ids: Sequence[int], which: str, asked: Mapping[str, Any]) -> Sequence[int]:
     """Locked until the end of the transaction; a row that another one is about to change is left to that."""
     if not ids:
         return ids
-    statement = f"SELECT id FROM downloads WHERE id = ANY (:wanted) AND ({which}) FOR UPDATE SKIP LOCKED"
-    locked = {id for (id,) in connection.execute(statement, {**asked, "wanted": list(ids)}).fetchall()}
+    locked = {id for (id,) in connection.execute(STILL.format(which), {**asked, "wanted": list(ids)}).fetchall()}
     return [id for id in ids if id in locked]
 
 
@@ -300,6 +317,8 @@ def connected(address: ServerAddress, machine: str = "") -> psycopg.Connection[A
         raw.execute("SET timezone = 'UTC'")
         if machine:
             raw.execute(NAMED, (machine,))
+            raw.execute(PLANS)
+            raw.prepared_max = PREPARED_MAX
             raw.execute(f"SET idle_in_transaction_session_timeout = '{STOPPED_S}s'")
     except BaseException:
         raw.close()
@@ -401,6 +420,7 @@ class Database:
     # In the worker thread
 
     def _perform(self, function: Callable[[], Result]) -> Result:
+        changed = False
         for again in range(TRIES):
             try:
                 return function()
@@ -408,8 +428,9 @@ class Database:
                 if again == TRIES - 1:
                     raise
             except CHANGED:
-                if again:
+                if changed or again == TRIES - 1:
                     raise
+                changed = True
                 self._fit(self._connected())
             except UNPREPARED:
                 if not self._prepares:
@@ -430,7 +451,7 @@ class Database:
             except BaseException:
                 connection.raw.close()
                 raise
-            connection.prepares, connection.machine = self._prepares, self._machine
+            connection.machine = self._machine
             self._connection = connection
         self._used = time.monotonic()
         if self._leaving and not connection.in_transaction:
@@ -438,7 +459,9 @@ class Database:
         return connection
 
     def _fit(self, connection: PostgresConnection) -> None:
-        """Now, with each new connection, and whenever a statement finds the table to be another one."""
+        """Now, with each new connection, and whenever a statement finds the table to be another one. What was prepared
+        is dropped: it speaks of the table as it was, and not of the copy that the check is made on."""
+        connection.forget_prepared()
         known = bool(self.instance)
         there = has_table(cast("Connection", connection), "downloads")
         if known and not there:
@@ -450,6 +473,7 @@ class Database:
         self.created = self.created or not (known or there)
         self.instance = instance
         connection.learn()
+        connection.prepares = self._prepares
 
     def _let_go(self) -> None:
         if self._connection is not None:

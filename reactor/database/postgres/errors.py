@@ -14,8 +14,14 @@ REFUSED = psycopg.IntegrityError, psycopg.DataError, postgres.RaiseException, po
 """A constraint, a trigger or a type of the bot's table does not let a value in."""
 AGAIN = postgres.SerializationFailure, postgres.DeadlockDetected
 """The transaction was undone in favour of another one: the same once more."""
-CHANGED = postgres.UndefinedColumn, postgres.UndefinedTable, postgres.DatatypeMismatch, postgres.UndefinedFunction
-"""The table may be another one than it was when it was looked at."""
+CHANGED = (
+    postgres.UndefinedColumn,
+    postgres.UndefinedTable,
+    postgres.DatatypeMismatch,
+    postgres.UndefinedFunction,
+    postgres.FeatureNotSupported,
+)
+"""The table may be another one than it was when it was looked at, and "cached plan must not change result type"."""
 NO_DATABASE = pattern(r"database \".*\" does not exist")
 NOT_LET_IN = pattern(r"authentication failed|no pg_hba\.conf entry|role \".*\" does not exist|no password supplied")
 UNPREPARED = postgres.InvalidSqlStatementName, postgres.DuplicatePreparedStatement

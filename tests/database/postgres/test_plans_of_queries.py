@@ -16,7 +16,7 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.core.turns import Caps
 from reactor.database.contract import RETRY_MAX_S
-from reactor.database.postgres.connection import PostgresConnection
+from reactor.database.postgres.connection import PLANS, PostgresConnection
 from reactor.database.store import Store
 from reactor.database.table import ChangeCursor, Table
 from reactor.errors import Failure
@@ -24,11 +24,14 @@ from reactor.lists import Entry
 from reactor.models import Kind, Stage
 from tests.core.world import one_file
 from tests.database.postgres.bot import Bot
+from tests.database.postgres.prepared import prepared
 from tests.database.postgres.server import Server
 
 NOW = 1_800_000_000.0
 FINISHED = 100_000
 FIRST = FINISHED + 1
+WAITING = 20_000
+"""More than the server knew of when it looked last: it takes them for few."""
 TIMEOUT = Failure("timeout", "It took too long.")
 ANY = "SELECT 1 FROM downloads LIMIT 1\n"
 """Any row will do."""
@@ -88,19 +91,26 @@ async def table(bot: Bot) -> AsyncIterator[Table]:
 
 @contextmanager
 def explained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Each statement that is carried out meanwhile, with its plan, as it is then."""
+    """Each statement that is carried out meanwhile, with its plan, as it is then; of one that is prepared also the plan
+    that was made once, whatever the values."""
     plans: list[str] = []
+    serving = set[PostgresConnection]()
     execute = PostgresConnection.execute
 
     def explaining(self: PostgresConnection, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
         if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)", sql) and "downloads" in sql:
+            self.raw.execute("SET enable_seqscan = on")  # for the planner's own choice
             steps = execute(self, f"EXPLAIN {sql}", parameters).fetchall()
+            self.raw.execute(PLANS if self.machine else "RESET enable_seqscan")
             plans.append("\n".join([sql, *(step for (step,) in steps)]))
+            serving.update([self] if self.prepares else [])
         return execute(self, sql, parameters)
 
     with monkeypatch.context() as patch:
         patch.setattr(PostgresConnection, "execute", explaining)
         yield plans
+    for connection in serving:
+        plans += prepared(connection.raw)
 
 
 def assert_indexed(plans: list[str]) -> None:
@@ -124,6 +134,18 @@ async def test_a_look_where_there_are_limits(store: Store, monkeypatch: pytest.M
         for _ in range(2):
             await store.poll(commands.PollRows((), 4, (), ("1", None), caps), NOW, RETRY_MAX_S)
     assert_indexed(plans)
+
+
+async def test_rows_are_locked_by_their_ids_however_many_wait(
+    store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot.sql(f"INSERT INTO downloads (url) SELECT 'u' FROM generate_series(1, {WAITING})")
+    with explained(monkeypatch) as plans:
+        seen = (await store.poll(commands.PollRows((), 2), NOW, RETRY_MAX_S)).rows
+    assert len(seen.claimed) == 2
+    locking = [plan for plan in plans if "SKIP LOCKED" in plan]
+    assert len([plan for plan in locking if "$1" in plan]) > 0, "prepared"
+    assert [plan for plan in locking if "downloads_pkey" not in plan or "reactor_ready" in plan] == []
 
 
 async def test_recovering(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +182,7 @@ async def test_a_beat(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -
     bot.sql("UPDATE reactor_machines SET held_since = held_since - 100")
     with explained(monkeypatch) as plans:
         assert not (await store.renew_lease()).overdue
-    assert len(plans) == 1
+    assert len(plans) == 2, "one statement, as it is asked and as it is prepared"
     bot.sql(
         "UPDATE downloads SET claimed_by = 'gone' WHERE status IN ('downloading', 'cancelled') AND stage IS NOT NULL"
     )
