@@ -112,7 +112,7 @@ class BrowserProcess(WorkerProcess):
     async def _watch(self) -> None:
         """Kill the browser above its memory limit; the request that it was working on fails."""
         while True:
-            if await to_thread.run_sync(used, self.pid, abandon_on_cancel=True) > self._memory_max:
+            if await to_thread.run_sync(takes_more, self.pid, self._memory_max, abandon_on_cancel=True):
                 break
             await anyio.sleep(WATCH_S)
         self._over_memory = True
@@ -129,9 +129,15 @@ def bad_answer() -> DownloadError:
     return DownloadError("The browser gave an invalid answer.", code="bad_answer")
 
 
-def used(pid: int) -> int:
-    """Memory of a process and its descendants in bytes; shared memory counts once where the system reports it."""
-    return sum(_or(partial(_share, each), 0) for each in _below(pid))
+def takes_more(pid: int, bytes_max: int) -> bool:
+    """Whether a process and its descendants use more memory; what they share counts once where the system reports it.
+    It is asked only where each by itself would make too much: the system walks through all their memory for it."""
+    below = _below(pid)
+    return all(sum(_or(partial(bytes_of, each), 0) for each in below) > bytes_max for bytes_of in (_held, _share))
+
+
+def _held(process: psutil.Process) -> int:
+    return int(process.memory_info().rss)
 
 
 def _share(process: psutil.Process) -> int:

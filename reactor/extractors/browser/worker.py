@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
+from reactor.extractors.browser import features
 from reactor.extractors.browser.process import kill_all
 from reactor.extractors.browser.sniffing import sniff
 from reactor.patterns import pattern
@@ -64,7 +65,7 @@ def options(setup: Mapping[str, Any]) -> dict[str, Any]:
         "executable_path": setup["executable"],
         "headless": True,
         "chromium_sandbox": setup["sandbox"],
-        "args": [*SWITCHES, *(() if setup["headless_tells"] else (UNTOLD,))],
+        "args": [*SWITCHES, *features.switch(), *(() if setup["headless_tells"] else (UNTOLD,))],
         "ignore_default_args": UNWANTED,
         "proxy": setup["proxy"] and _proxy(setup["proxy"]),
     }

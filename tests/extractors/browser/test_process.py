@@ -16,7 +16,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.browser.browser import MIB
-from reactor.extractors.browser.process import BrowserProcess, BrowserSetup, kill_all, used
+from reactor.extractors.browser.process import BrowserProcess, BrowserSetup, kill_all, takes_more
 from tests.extractors.processes import runs, until
 from tests.extractors.trees import chromiums, tree
 from tests.pages.site import Site
@@ -150,18 +150,27 @@ async def test_too_little_memory_ends_it_at_the_first_page(setup: BrowserSetup) 
     await until(lambda: not any(runs(pid) for pid in processes))
 
 
-def test_memory_is_counted_for_all_below() -> None:
-    alone = used(os.getpid())
-    script = "data = bytearray(80_000_000); data[::4096] = b'x' * len(data[::4096]); print(flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
+HOLDING = """
+import os
+data = bytearray(80_000_000)
+data[::4096] = b"x" * len(data[::4096])
+for _ in range(3):
+    if os.fork() == 0:
+        os.read(0, 1)
+        os._exit(0)
+print(flush=True)
+os.read(0, 1)
+"""
+
+
+def test_memory_is_counted_for_all_below_and_what_they_share_once() -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout
         child.stdout.readline()
-        assert 80_000_000 <= used(child.pid) <= used(os.getpid())
-        assert used(os.getpid()) >= alone // 2 + 80_000_000
-        child.kill()
-    assert used(child.pid) == 0
+        assert takes_more(child.pid, 80_000_000)
+        assert takes_more(os.getpid(), 80_000_000)
+        assert not takes_more(child.pid, 200_000_000), "each of four holds more than 80 MB, and all the same"
+    assert not takes_more(child.pid, 0)
 
 
 async def test_orphans_are_found_by_their_folder_and_others_let_be(tmp_path: Path) -> None:
