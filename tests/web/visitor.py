@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from reactor.extractors.browser import features
 from reactor.extractors.browser.browser import find_browser
 from tests.real.harness import PATIENCE_S, Reactor, serving
 
@@ -47,7 +48,7 @@ async def browsing() -> AsyncIterator[Browser]:
     """A browser of the system's."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=find_browser().path, chromium_sandbox=os.getuid() != 0
+            executable_path=find_browser().path, chromium_sandbox=os.getuid() != 0, args=features.switch()
         )
         try:
             yield browser

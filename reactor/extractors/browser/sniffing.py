@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, Frame, Page, Response
+from playwright.async_api import Browser, BrowserContext, Dialog, Frame, Page, Response
 from playwright.async_api import Error as PlaywrightError
 
 from reactor.extractors.browser.answers import Answers, frame_address
@@ -52,6 +52,7 @@ HOLD_S = 8.0
 """So long a clip is waited for to end."""
 TABS_MAX = 3
 """Of the tabs that a page opens so many are looked at; the others are closed at once."""
+DIALOGS_MAX = 20
 ELEMENTS_MAX = 500
 CANDIDATES_MAX = 20
 COOKIES_MAX = 300
@@ -127,12 +128,13 @@ class Sniffer:
         self._failure: str | None = None
         self._crashed = False
         self._left: str | None = None
+        self._dialogs = 0
         self._downloads = Downloads(context, page, user_agent, saving, self._changed.set, self._start)
         self._frames = Frames(context, page)
         self._rounds = Rounds(page, url, self._frames, self._downloads, self._start)
         context.on("response", self._on_response)
         context.on("page", self._on_page)
-        context.on("dialog", lambda dialog: self._start(dialog.dismiss()))
+        context.on("dialog", self._on_dialog)
         page.on("crash", self._on_crash)
         page.on("domcontentloaded", self._on_loaded)
         page.on("framenavigated", self._on_navigated)
@@ -243,6 +245,12 @@ class Sniffer:
 
     def _on_loaded(self, _: Page) -> None:
         self._rounds.loaded = not self._frames.astray
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        """Dismiss it. A page that shows one after the other is held up by the last, instead of keeping us busy."""
+        self._dialogs += 1
+        if self._dialogs <= DIALOGS_MAX:
+            self._start(dialog.dismiss())
 
     def _on_crash(self, _: Page) -> None:
         self._crashed = True

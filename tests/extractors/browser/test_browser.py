@@ -333,9 +333,9 @@ async def test_who_asks_for_a_login_is_not_given_that_of_the_guard(site: Site, g
 
 
 BAD = {
+    "dialogs": "<script>while (true) alert('again')</script>",
     "popups": "<body onclick='open(`/x`)'><script>setInterval(() => open('/page?' + Math.random()), 50)</script>"
     "<button class=play-button style='width: 90px; height: 60px'>Play</button>",
-    "dialogs": "<script>while (true) alert('again')</script>",
     "a busy loop": "<script>while (true);</script>",
     "downloads": "<script>setInterval(() => location = '/endless', 20)</script>",
     "printing and leaving": """<script>
@@ -346,7 +346,7 @@ BAD = {
 }
 
 
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 @pytest.mark.fault(48)
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_page(site: Site, browser: Browser, name: str) -> None:
