@@ -33,25 +33,31 @@ programs() {
   fi
 }
 
-# apt-get waits for the network and the disk, pip for the network and the processor: side by side.
-programs & installing=$!
+# apt-get and npm wait for the network and the disk, pip for the network and one processor: side by side.
+others() {
+  programs
+  if command -v npm >/dev/null; then
+    npm install --prefix tests/pages >/dev/null
+  fi
+}
+
+others & installing=$!
 trap 'wait "$installing" || true' EXIT  # apt-get is not left behind half way
 ready=.venv/.reactor-ready
 if [[ $ready -nt pyproject.toml && $ready -nt constraints.txt && $ready -nt tests/setup.sh ]]; then
   wait "$installing"
 else
   python3 -m venv .venv
+  pip=(.venv/bin/pip install -q --no-compile -c constraints.txt)
   # That of Debian 12 computes for a minute over what an index lists.
-  .venv/bin/pip install -q --no-compile -c constraints.txt --upgrade pip
-  .venv/bin/pip install -q --no-compile -c constraints.txt -e '.[all,dev]'
+  "${pip[@]}" --upgrade pip
+  # Here already, no environment has to be made to build our own package in.
+  "${pip[@]}" 'hatchling>=1.26' editables
+  "${pip[@]}" --no-build-isolation -e '.[all,dev]'
+  # On all processors; pip would compile on one. What is no Python is not compiled, nor what no test imports (of that in
+  # site-packages).
+  unused='pip|setuptools|pkg_resources|numpy|matplotlib|mpl_toolkits|fontTools|mypyc?|pygments'
+  .venv/bin/python -m compileall -qq -j 0 -x "/site-packages/($unused)/|/(tests|SelfTest)/" .venv/lib || true
   wait "$installing"
-  # On all processors, while npm fetches; pip would compile on one. What is no Python is not compiled, nor what no test
-  # imports (of that in site-packages).
-  unused='pip|setuptools|pkg_resources|numpy|matplotlib|mpl_toolkits|fontTools|mypyc?'
-  .venv/bin/python -m compileall -qq -j 0 -x "/site-packages/($unused)/|/(tests|SelfTest)/" .venv/lib & compiling=$!
-  if command -v npm >/dev/null; then
-    .venv/bin/python -m tests.pages.players
-  fi
-  wait "$compiling" || true
   touch "$ready"
 fi

@@ -29,7 +29,7 @@ FILES = (
 )
 FETCH_S = 90.0
 """It takes ten. A test that waits for it is ended after 120."""
-INSTALL = ("npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund")
+INSTALL = ("npm", "install")  # as .npmrc says
 
 
 @cache
