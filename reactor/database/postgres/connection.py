@@ -190,7 +190,7 @@ TABLES = """SELECT tablename FROM pg_tables WHERE schemaname = current_schema() 
 UNIQUE = """SELECT ARRAY(SELECT coalesce(lower(a.attname), '') FROM unnest(i.indkey) AS k
     LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k)
     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
-    WHERE i.indrelid = to_regclass('downloads') AND i.indisunique AND c.relname NOT LIKE 'reactor%%'"""
+    WHERE i.indrelid = to_regclass('downloads') AND i.indisunique AND c.relname !~ '^reactor(?!_mirror_)'"""
 
 
 @columns.register

@@ -186,6 +186,13 @@ class MirrorSql:
         no_key = " OR ".join(f"n_{key} IS NULL" for _, key in pairs)
         names = [f"state{n}" for n, _ in enumerate(mirror.status)]
         keyed = [key for _, key in pairs]
+        seen = {name: value for name, value in self._read("t.").items() if name in (*names, "url", "flag")}
+        as_it_is = " AND ".join(
+            [
+                *(f"t.{quoted(key)} = n_key{n}" for n, key in enumerate(mirror.keys)),
+                *(f"{value} IS NOT DISTINCT FROM n_{name}" for name, value in seen.items()),
+            ]
+        )
         others = [name for name in read if name not in (*names, *keyed, "flag", "url")]
         values = {"url": "n_url", **{name: f"n_{name}" for name in others}}
         assigned = ", ".join(f"{name} = {value}" for name, value in values.items())
@@ -237,6 +244,11 @@ BEGIN
     IF moved THEN
         DELETE FROM downloads WHERE {row["n"]};
         UPDATE downloads SET {links} WHERE {row["o"]};
+    END IF;
+    -- Where a trigger of the bot's has changed the row since, that has been told already.
+    PERFORM 1 FROM {self._table} AS t WHERE {as_it_is};
+    IF NOT FOUND THEN
+        RETURN NULL;
     END IF;
     waits := {self._is(new, Status.PENDING)};
     known := {self._is(new, *LIVE, Status.CANCELLED)};

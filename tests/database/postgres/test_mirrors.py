@@ -1,0 +1,473 @@
+"""What a bot's statements do to a table that is attached on PostgreSQL, where both write at the same time; and what
+becomes of it when the bot changes that table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.errors import LockNotAvailable
+
+from reactor.core import commands
+from reactor.core.events import SaveRejected
+from reactor.core.job import Attempt
+from reactor.database import engine
+from reactor.database.mirror import Mirror, MirrorMended, MirrorTrouble, read_words
+from reactor.database.postgres.waking import CHANNEL
+from reactor.database.store import Store
+from reactor.errors import DatabaseError
+from reactor.lists import Entry
+from reactor.models import Kind, Stage
+from tests.database.mirrors import BROKEN, NOW, claim, watched
+from tests.database.postgres.bot import Bot
+from tests.database.postgres.server import Server
+
+WORDS = "queued=pending,new=pending,running=downloading,done=downloaded,failed=failed,stopped=cancelled"
+JOBS = """CREATE TABLE jobs (id text PRIMARY KEY, url text, status text DEFAULT 'queued', "user" integer, path text,
+    note text, wishes text, percent integer)"""
+MIRROR = Mirror(
+    table="jobs",
+    url="url",
+    status=("status",),
+    words=read_words([WORDS], 1),
+    read={"owner": "user", "options": "wishes"},
+    written={"file_path": "path"},
+)
+
+
+@pytest.fixture
+def bot(postgres: Server) -> Iterator[Bot]:
+    with postgres.database() as url:
+        yield Bot(url)
+
+
+@asynccontextmanager
+async def attached(bot: Bot, mirror: Mirror = MIRROR, *schema: str) -> AsyncIterator[Store]:
+    """The table, attached and served."""
+    for statement in schema or (JOBS,):
+        bot.sql(statement)
+    await engine.attach(bot.url, mirror)
+    async with bot.store() as store:
+        yield store
+
+
+def add(bot: Bot, *keys: str) -> None:
+    for key in keys:
+        bot.sql("INSERT INTO jobs (id, url) VALUES (%s, 'u')", key)
+
+
+def states(bot: Bot) -> list[tuple[Any, ...]]:
+    return bot.sql("SELECT id, status FROM jobs ORDER BY id")
+
+
+def mirrored(bot: Bot) -> list[tuple[Any, ...]]:
+    return bot.sql("SELECT mirror_jobs, status, url FROM downloads ORDER BY id")
+
+
+def stray(bot: Bot) -> int:
+    """Rows that are to be told yet."""
+    return len(bot.sql("SELECT 1 FROM reactor_untold"))
+
+
+@contextmanager
+def transaction(bot: Bot) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction of the bot's that takes its time."""
+    with psycopg.connect(bot.url) as connection:
+        connection.execute("SET lock_timeout = '20s'")
+        yield connection
+
+
+def done(attempt: Attempt) -> commands.SaveDownloaded:
+    return commands.SaveDownloaded(attempt, "/d/u", 1, None)
+
+
+async def test_what_does_not_wait_is_not_taken(bot: Bot) -> None:
+    bot.sql(JOBS)
+    insert = "INSERT INTO jobs (id, url, status) VALUES "
+    bot.sql(f"{insert} ('a', 'u', 'done'), ('b', 'u', 'archived'), ('c', NULL, 'new')")
+    bot.sql(f"{insert} ('d', 'v', 'running'), ('e', 'w', 'queued')")
+    found = await engine.attach(bot.url, MIRROR)
+    assert (found.taken, found.strangers) == (2, (("archived", 1),))
+    assert mirrored(bot) == [("d", "pending", "v"), ("e", "pending", "w")]
+    bot.sql("UPDATE jobs SET url = 'y' WHERE id = 'c'")
+    bot.sql("UPDATE jobs SET status = 'queued' WHERE id = 'a'")
+    assert mirrored(bot)[2:] == [("c", "pending", "y"), ("a", "pending", "u")]
+
+
+async def test_an_owner_and_options_are_those_of_the_bots_row_while_it_waits(bot: Bot) -> None:
+    async with attached(bot) as store:
+        bot.sql("""INSERT INTO jobs (id, url, "user", wishes) VALUES ('a', 'u', 42, '{"quality": 720}')""")
+        bot.sql("UPDATE jobs SET url = 'v', \"user\" = 43, wishes = NULL WHERE id = 'a'")
+        assert bot.sql("SELECT url, owner, options FROM downloads") == [("v", "43", None)]
+        await claim(store)
+        bot.sql("UPDATE jobs SET url = 'w', wishes = '{}' WHERE id = 'a'")
+        assert bot.sql("SELECT url, options FROM downloads") == [("v", None)], "it is under way"
+
+
+async def test_a_bot_that_goes_its_own_way(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b", "c", "d")
+        first, second, third = await claim(store, 3)
+        assert await store.save([done(first)], NOW) == ()
+        bot.sql("UPDATE jobs SET status = 'uploading' WHERE id = 'a'")
+        assert mirrored(bot)[0] == ("a", "uploading", "u")
+        bot.sql("UPDATE jobs SET status = 'held' WHERE id IN ('b', 'd')")
+        bot.sql("UPDATE jobs SET status = 'failed' WHERE id = 'c'")
+        assert await watched(store, second, third) == [], "these are the bot's again"
+        assert await claim(store) == []
+        bot.sql("UPDATE jobs SET status = 'queued' WHERE id = 'b'")
+        assert len(await claim(store)) == 1
+        bot.sql("TRUNCATE jobs")
+        assert mirrored(bot) == []
+
+
+async def test_a_row_that_an_orm_saves_whole_and_late_changes_nothing(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a")
+        whole = "UPDATE jobs SET url = 'u', status = %s, \"user\" = 1, path = NULL, note = 'x' WHERE id = 'a'"
+        (attempt,) = await claim(store)
+        for word in ("running", "queued", "running"):
+            bot.sql(whole, word)
+            assert await watched(store, attempt) == [("downloading", False)]
+        assert await store.save([done(attempt)], NOW) == ()
+        assert bot.sql("SELECT status, path FROM jobs") == [("done", "/d/u")]
+
+
+async def test_asked_for_again_while_it_is_being_stopped(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        (first,) = await claim(store, 1)
+        bot.sql("UPDATE jobs SET status = 'stopped'")
+        assert await watched(store, first) == [("downloading", True)]
+        bot.sql("UPDATE jobs SET status = 'queued'")
+        assert await store.save([commands.SaveCancelled(first)], NOW) == ()
+        assert states(bot) == [("a", "queued"), ("b", "queued")]
+        assert len({each.download_id for each in await claim(store)} - {first.download_id}) == 2
+        assert states(bot) == [("a", "running"), ("b", "running")]
+
+
+@pytest.mark.parametrize("name", ["again", "zagain"])
+async def test_a_trigger_of_the_bots_that_asks_for_what_failed_again(bot: Bot, name: str) -> None:
+    """It may come before ours, or after it."""
+    again = """CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN UPDATE jobs SET status = 'queued' WHERE id = NEW.id; RETURN NULL; END $$"""
+    when = f"""CREATE TRIGGER {name} AFTER UPDATE ON jobs FOR EACH ROW WHEN (NEW.status = 'failed')
+        EXECUTE FUNCTION again()"""
+    async with attached(bot, MIRROR, JOBS, again, when) as store:
+        add(bot, "a")
+        (first,) = await claim(store)
+        assert await store.save([commands.SaveFailed(first, BROKEN)], NOW) == ()
+        (second,) = await claim(store)
+        assert (second.download_id, second.number) == (first.download_id, first.number + 1)
+        assert states(bot) == [("a", "running")]
+        bot.sql("UPDATE jobs SET status = 'failed'")
+        assert [status for _, status, _ in mirrored(bot)] in (["downloading"], ["pending"]), "it is not forgotten"
+
+
+async def test_entries_of_a_list_are_no_rows_of_the_bots(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a")
+        (attempt,) = await claim(store)
+        entries = tuple(Entry(key=f"{n}", url=f"http://host.example/{n}", position=n) for n in (1, 2, 3))
+        assert await store.save([commands.SaveEntries(attempt, entries, 9)], NOW) == ()
+        assert await store.save([commands.SaveListed(attempt, Kind.YTDLP, "A list", 3)], NOW) == ()
+        assert [key for key, *_ in mirrored(bot)] == ["a", None, None, None]
+
+
+async def test_two_tables_at_once(bot: Bot) -> None:
+    bot.sql(JOBS)
+    bot.sql(JOBS.replace("TABLE jobs", 'TABLE "Jobs!"'))
+    other = Mirror("Jobs!", "url", ("status",), MIRROR.words)
+    assert (await engine.attach(bot.url, MIRROR)).mirror.links == ("mirror_jobs",)
+    assert (await engine.attach(bot.url, other)).mirror.links == ("mirror_jobs2",)
+    async with bot.store() as store:
+        add(bot, "a")
+        bot.sql("INSERT INTO \"Jobs!\" (id, url) VALUES ('a', 'v')")
+        first, second = await claim(store)
+        assert await store.save([commands.SaveFailed(second, BROKEN)], NOW) == ()
+        assert states(bot) == [("a", "running")]
+        assert bot.sql('SELECT status FROM "Jobs!"') == [("failed",)]
+        await engine.detach(bot.url, "JOBS")
+        assert await watched(store, first) == []
+        bot.sql("UPDATE \"Jobs!\" SET status = 'queued'")
+        assert len(await claim(store)) == 1
+
+
+async def test_what_the_page_and_the_command_line_and_plain_sql_do_is_told_too(bot: Bot) -> None:
+    async with attached(bot) as store, bot.table() as table:
+        add(bot, "a")
+        (attempt,) = await claim(store)
+        assert await table.cancel(attempt.download_id)
+        assert await store.save([commands.SaveCancelled(attempt)], NOW) == ()
+        assert states(bot) == [("a", "stopped")]
+        assert await table.retry(attempt.download_id)
+        assert states(bot) == [("a", "queued")]
+        bot.sql("UPDATE downloads SET status = 'failed'")
+        assert states(bot) == [("a", "failed")]
+
+
+async def test_constraints_of_the_bots_end_a_row_and_no_other(bot: Bot) -> None:
+    schema = JOBS.replace("path text", "path text CHECK (path NOT LIKE '%odd%')")
+    async with attached(bot, MIRROR, schema) as store:
+        add(bot, "a", "b")
+        first, second = await claim(store)
+        ended = [commands.SaveDownloaded(first, "/d/odd", 1, None), done(second)]
+        (rejected,) = await store.save(ended, NOW)
+        assert isinstance(rejected, SaveRejected)
+        assert (rejected.attempt, rejected.failure.code) == (first, "constraint")
+        assert await store.save([commands.SaveFailed(first, rejected.failure)], NOW) == ()
+        assert states(bot) == [("a", "failed"), ("b", "done")]
+
+
+# Both at the same time
+
+
+async def test_a_transaction_of_the_bots_holds_up_no_save_and_is_told_later(bot: Bot) -> None:
+    """Whoever waited here would wait for ever, or be undone: the bot is about to wait for our row."""
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        first, second = await claim(store)
+        with transaction(bot) as slow:
+            slow.execute("UPDATE jobs SET note = 'x' WHERE id = 'a'")
+            assert await store.save([done(first), done(second)], NOW) == ()
+            assert states(bot) == [("a", "running"), ("b", "done")]
+            assert await claim(store) == []
+            assert stray(bot) == 1, "it is locked yet"
+        assert await claim(store) == []
+        assert (states(bot), stray(bot)) == ([("a", "done"), ("b", "done")], 0)
+        assert bot.sql("SELECT path, note FROM jobs WHERE id = 'a'") == [("/d/u", "x")]
+
+
+async def test_a_cancel_that_comes_while_a_row_is_claimed_is_not_lost(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        with transaction(bot) as slow:
+            slow.execute("SELECT 1 FROM jobs WHERE id = 'a' FOR UPDATE")
+            first, second = await claim(store)
+            slow.execute("UPDATE jobs SET status = 'stopped' WHERE id = 'a'")
+        assert await watched(store, first, second) == [("downloading", True), ("downloading", False)]
+        assert states(bot) == [("a", "stopped"), ("b", "running")], "its word stands"
+        assert await store.save([commands.SaveCancelled(first)], NOW) == ()
+        assert (states(bot), stray(bot)) == ([("a", "stopped"), ("b", "running")], 0)
+
+
+async def test_a_row_that_the_bot_deletes_meanwhile(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a")
+        with transaction(bot) as slow:
+            slow.execute("SELECT 1 FROM jobs WHERE id = 'a' FOR UPDATE")
+            (first,) = await claim(store)
+            slow.execute("DELETE FROM jobs WHERE id = 'a'")
+        assert await watched(store, first) == []
+        assert (mirrored(bot), stray(bot)) == ([], 0)
+
+
+async def test_a_rollback_leaves_nothing(bot: Bot) -> None:
+    async with attached(bot) as store:
+        with transaction(bot) as slow:
+            slow.execute("INSERT INTO jobs (id, url) VALUES ('a', 'u')")
+            slow.rollback()
+        assert await claim(store) == []
+
+
+# What it costs
+
+
+async def test_what_has_not_changed_is_not_written(bot: Bot) -> None:
+    """PostgreSQL writes a row once more for each UPDATE, whatever that changes."""
+    mirror = Mirror("jobs", "url", ("status",), MIRROR.words, {}, {"progress": "percent", "file_path": "path"})
+    place = "SELECT CAST(ctid AS text), percent FROM jobs"
+    async with attached(bot, mirror) as store:
+        add(bot, "a")
+        (attempt,) = await claim(store)
+        await store.save([progress(attempt, 0.1)], NOW)
+        ((before, _),) = bot.sql(place)
+        await store.save([progress(attempt, 0.9)], NOW)
+        await store.save([commands.SaveStage(attempt, Stage.EXTRACTING, None)], NOW)
+        assert bot.sql(place) == [(before, 0)], "a whole number has not changed by less than one"
+        await store.save([progress(attempt, 1.5)], NOW)
+        ((after, percent),) = bot.sql(place)
+        assert (after != before, percent) == (True, 1)
+        ours = bot.sql("SELECT CAST(ctid AS text) FROM downloads")
+        bot.sql("UPDATE jobs SET note = 'x', status = 'running', percent = 50")
+        assert bot.sql("SELECT CAST(ctid AS text) FROM downloads") == ours
+
+
+def progress(attempt: Attempt, percent: float) -> commands.SaveProgress:
+    return commands.SaveProgress((commands.ProgressOf(attempt, percent, 1, 1, 1000),))
+
+
+async def test_progress_stays_hot_with_a_mirror(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a")
+        (attempt,) = await claim(store)
+        for step in range(50):
+            await store.save([progress(attempt, float(step))], NOW)
+    hot = "SELECT n_tup_hot_upd >= 50 FROM pg_stat_user_tables WHERE relname = 'downloads'"
+    assert bot.flushed(hot) == (True,)
+    written = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'jobs'"
+    assert bot.flushed(written) == (1,), "`running`, and nothing of the progress"
+
+
+async def test_a_bot_wakes_the_reactor_by_its_own_table(bot: Bot) -> None:
+    async with attached(bot):
+        await engine.prepare(bot.url, trigger=True)
+        with psycopg.connect(bot.url, autocommit=True) as listener:
+            listener.execute(f"LISTEN {CHANNEL}")
+            add(bot, "a")
+            assert [each.channel for each in listener.notifies(timeout=60, stop_after=1)] == [CHANNEL]
+
+
+# A table that the bot changes
+
+
+async def test_a_table_that_was_made_anew_is_attached_again(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b", "c")
+        first, second = await claim(store, 2)
+        bot.sql(
+            JOBS.replace("TABLE jobs", "TABLE anew")
+            + "; INSERT INTO anew SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE anew RENAME TO jobs"
+        )
+        add(bot, "d")
+        bot.sql("UPDATE jobs SET status = 'stopped' WHERE id = 'b'")
+        assert [each.download_id for each in await claim(store)] == [3, 4]
+        assert (await store.unserved()).mended == (MirrorMended("jobs", 1),)
+        assert (await store.unserved()).mended == ()
+        assert await watched(store, first, second) == [("downloading", False), ("downloading", True)]
+        assert await store.save([done(first)], NOW) == ()
+        add(bot, "e")
+        assert len(await claim(store)) == 1
+        assert [word for _, word in states(bot)] == ["done", "stopped", "running", "running", "running"]
+
+
+async def test_what_ends_while_the_table_is_away_is_told_later(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        first, second = await claim(store)
+        bot.sql("ALTER TABLE jobs RENAME TO away")
+        assert await store.save([done(first), commands.SaveFailed(second, BROKEN)], NOW) == ()
+        assert (await store.unserved()).mirrors == (MirrorTrouble("jobs", "there is no table `jobs` any more"),)
+        bot.sql("DELETE FROM away WHERE FALSE; ALTER TABLE away DISABLE TRIGGER USER")
+        bot.sql("ALTER TABLE away RENAME TO jobs")
+        assert await claim(store) == []
+        assert bot.sql("SELECT status, path FROM jobs ORDER BY id") == [("done", "/d/u"), ("failed", None)]
+        assert (await store.unserved()).mirrors == ()
+
+
+async def test_a_column_that_is_gone_fails_no_statement_of_the_bots(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a")
+        (first,) = await claim(store)
+        bot.sql("ALTER TABLE jobs RENAME COLUMN url TO link")
+        bot.sql("INSERT INTO jobs (id, link) VALUES ('b', 'u')")
+        bot.sql("UPDATE jobs SET status = 'stopped' WHERE id = 'b'")
+        assert await store.save([done(first)], NOW) == (), "nor one of ours"
+        assert await claim(store) == []
+        assert (await store.unserved()).mirrors == (MirrorTrouble("jobs", "its column `url` is gone"),)
+        with pytest.raises(DatabaseError, match="has no column `url`"):
+            await engine.attach(bot.url, MIRROR)
+        bot.sql("ALTER TABLE jobs RENAME COLUMN link TO url")
+        bot.sql("UPDATE jobs SET status = 'queued' WHERE id = 'b'")
+        assert len(await claim(store)) == 1
+        assert states(bot) == [("a", "running"), ("b", "running")] or states(bot)[0] == ("a", "done")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE jobs ALTER COLUMN status TYPE varchar(20)",
+        """CREATE TYPE word AS ENUM ('queued', 'new', 'running', 'done', 'failed', 'stopped');
+        ALTER TABLE jobs ALTER COLUMN status DROP DEFAULT;
+        ALTER TABLE jobs ALTER COLUMN status TYPE word USING CAST(status AS word);
+        ALTER TABLE jobs ALTER COLUMN status SET DEFAULT 'queued'""",
+        "ALTER TABLE jobs ALTER COLUMN path TYPE varchar(300)",
+        "ALTER TABLE jobs ADD COLUMN more text",
+        "ALTER TABLE jobs DROP COLUMN note",
+    ],
+    ids=["longer", "an enum", "a path", "one more", "one less"],
+)
+async def test_a_migration_is_held_up_by_nothing_and_mended(bot: Bot, change: str) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        first, second = await claim(store)
+        bot.sql(change)
+        assert await store.save([done(first)], NOW) == (), "before it was looked at"
+        assert await claim(store) == []
+        assert await store.save([commands.SaveFailed(second, BROKEN)], NOW) == ()
+        assert states(bot) == [("a", "done"), ("b", "failed")]
+        bot.sql("UPDATE jobs SET status = 'queued' WHERE id = 'b'")
+        assert len(await claim(store)) == 1
+        assert (await store.unserved()).mirrors == ()
+
+
+async def test_attaching_again_mends_it_too(bot: Bot) -> None:
+    bot.sql(JOBS)
+    await engine.attach(bot.url, MIRROR)
+    add(bot, "a", "b")
+    with pytest.raises(DatabaseError, match="attached already"):
+        await engine.attach(bot.url, MIRROR)
+    bot.sql("DROP TRIGGER reactor_mirror_jobs_rows ON jobs")
+    add(bot, "c")
+    bot.sql("DELETE FROM jobs WHERE id = 'b'")
+    again = await engine.attach(bot.url, MIRROR)
+    assert (again.mended, again.taken) == (True, 1)
+    assert mirrored(bot) == [("a", "pending", "u"), ("c", "pending", "u")]
+
+
+async def test_a_reactor_that_was_off_while_the_table_was_made_anew(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        first, second = await claim(store)
+        assert await store.save([commands.SaveFailed(first, BROKEN)], NOW) == ()
+    bot.sql("DROP FUNCTION reactor_mirror_jobs_in CASCADE")
+    bot.sql("UPDATE jobs SET status = 'queued' WHERE id = 'a'")
+    bot.sql("UPDATE jobs SET status = 'archived' WHERE id = 'b'")
+    async with bot.store() as store:
+        (again,) = await claim(store)
+        assert again.download_id == first.download_id
+        assert await watched(store, second) == []
+
+
+async def test_another_version_makes_the_functions_its_own(bot: Bot) -> None:
+    source = "SELECT prosrc FROM pg_proc WHERE proname = 'reactor_mirror_jobs_back'"
+    async with attached(bot):
+        ((ours,),) = bot.sql(source)
+    bot.sql(
+        "CREATE OR REPLACE FUNCTION reactor_mirror_jobs_back() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RETURN NULL; END $$"
+    )
+    async with bot.store() as store:
+        assert bot.sql(source) == [(ours,)]
+        assert (await store.unserved()).mended == ()
+
+
+async def test_a_table_that_somebody_holds_is_not_attached_in_part(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.database.postgres.migration.TRIES", 1)
+    await engine.prepare(bot.url)
+    bot.sql(JOBS)
+    left = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('downloads') AND attname LIKE 'mirror%'"
+    with transaction(bot) as slow:
+        slow.execute("LOCK TABLE jobs IN ROW EXCLUSIVE MODE")
+        with pytest.raises(DatabaseError, match="is locked by another program"):
+            await engine.attach(bot.url, MIRROR)
+        assert bot.sql(f"{left} AND NOT attisdropped") == []
+        assert bot.sql("SELECT 1 FROM reactor_mirrors") == []
+    assert (await engine.attach(bot.url, MIRROR)).taken == 0
+
+
+async def test_a_table_that_is_locked_while_rows_are_served_is_mended_later(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a")
+        bot.sql("DROP TRIGGER reactor_mirror_jobs_rows ON jobs")
+        with transaction(bot) as slow:
+            slow.execute("LOCK TABLE jobs IN ROW EXCLUSIVE MODE")
+            with pytest.raises(LockNotAvailable):
+                bot.sql("SET lock_timeout = '1ms'; LOCK TABLE jobs IN SHARE MODE")
+            assert len(await claim(store)) == 1, "rows are served meanwhile"
+            assert (await store.unserved()).mirrors != ()
+        assert await claim(store) == []
+        assert (await store.unserved()).mirrors == ()
