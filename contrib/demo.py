@@ -192,17 +192,17 @@ def _read(terminal: int) -> str:
         return ""
 
 
-def save_picture(shown: str, urls: list[str], picture: Path) -> None:
-    """Draw the command and what the terminal showed."""
+def save_picture(shown: str, command: str, title: str, picture: Path) -> None:
+    """Draw a command and what the terminal showed."""
     import io
 
     from rich.console import Console
     from rich.text import Text
 
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(Text.assemble(("$ ", "bold green"), (typed(urls), "bold")))
+    console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
     console.print(Text.from_ansi(shown))
-    drawn = console.export_svg(title="reactor get")
+    drawn = console.export_svg(title=title)
     # A picture in a README loads no fonts from elsewhere: any monospace font will do.
     plain = re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
     # Without it, some programs leave out the spaces that a piece of text begins with.
@@ -227,7 +227,7 @@ def main() -> None:
         folder = wanted.folder or Path(temporary)
         if wanted.picture:
             paths, shown = fetch_on_screen(urls, folder)
-            save_picture(shown, urls, wanted.picture)
+            save_picture(shown, typed(urls), "reactor get", wanted.picture)
         else:
             paths = fetch(urls, folder)
         for path, sent in zip(paths, files.values(), strict=True):

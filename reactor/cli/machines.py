@@ -28,25 +28,27 @@ def machines(
     from reactor.settings import Settings
 
     changes = {name: draining for name, draining in ((drain, True), (undrain, False)) if name is not None}
-    for each in run_async(partial(_machines, Settings.load(download_db=db), changes)):
-        typer.echo(line(each))
+    found = [parts(each) for each in run_async(partial(_machines, Settings.load(download_db=db), changes))]
+    widths = [max(map(len, column)) for column in zip(*found, strict=True)]
+    for each in found:
+        typer.echo("  ".join(f"{part:{width}}" for part, width in zip(each, widths, strict=True)).rstrip())
 
 
-def line(machine: Machine) -> str:
-    """One machine, for people."""
+def parts(machine: Machine) -> tuple[str, ...]:
+    """One machine, for people, in columns."""
     from reactor.journal.format import clean
 
     told = machine.presence
     slots = f" of {told.slots}" if told is not None else ""
-    version = f"  reactor {clean(told.version, 40)}" if told is not None else ""
+    version = f"reactor {clean(told.version, 40)}" if told is not None else ""
     if told is not None and told.stopped:
         state = "stopped"
     elif machine.lost:
         state = "lost"
     else:
         state = "draining" if machine.draining else "serving"
-    doing = f"{machine.downloading}{slots} downloading"
-    return f"{clean(machine.name, 200)}  {state}  {doing}  seen {machine.seen_s:.0f} s ago{version}"
+    doing, seen = f"{machine.downloading}{slots} downloading", f"seen {machine.seen_s:.0f} s ago"
+    return clean(machine.name, 200), state, doing, seen, version
 
 
 async def _machines(settings: Settings, changes: dict[str, bool]) -> list[Machine]:

@@ -412,6 +412,10 @@ def test_machines_are_listed_and_drained_on_the_command_line(bot: Bot, tmp_path:
     assert "one  draining" in run("--drain", "one").stdout
     assert "one  serving" in run("--undrain", "one").stdout
     assert "No machine of the name two" in run("--drain", "two").stderr
+    bot.sql("INSERT INTO reactor_machines (name, session, seen_at, held_since) VALUES ('another', '', 0, 0)")
+    first, second = run().stdout.splitlines()
+    assert re.fullmatch(r"another  lost     0 downloading       seen \d+ s ago", first)
+    assert re.fullmatch(r"one      serving  0 of 3 downloading  seen \d+ s ago +reactor 9.9", second)
     assert reactor("add", "http://host.example/", cwd=tmp_path).returncode == 0
     assert "One reactor serves" in run(database="downloads.db").stderr
 

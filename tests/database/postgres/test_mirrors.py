@@ -296,8 +296,30 @@ async def test_what_has_not_changed_is_not_written(bot: Bot) -> None:
         assert bot.sql("SELECT CAST(ctid AS text) FROM downloads") == ours
 
 
+async def test_a_word_that_is_there_already_is_not_written(bot: Bot) -> None:
+    place = "SELECT CAST(ctid AS text) FROM jobs"
+    async with attached(bot) as store:
+        add(bot, "a")
+        bot.sql("UPDATE jobs SET status = 'running'")
+        before = bot.sql(place)
+        assert len(await claim(store)) == 1
+        assert (bot.sql(place), states(bot)) == (before, [("a", "running")])
+
+
 def progress(attempt: Attempt, percent: float) -> commands.SaveProgress:
     return commands.SaveProgress((commands.ProgressOf(attempt, percent, 1, 1, 1000),))
+
+
+async def test_of_what_the_bot_says_itself_it_is_told_nothing(bot: Bot) -> None:
+    mirror = Mirror("jobs", "url", ("status",), MIRROR.words, {}, {"error": "note"})
+    async with attached(bot, mirror) as store:
+        add(bot, "a")
+        (attempt,) = await claim(store)
+        assert await store.save([commands.SaveFailed(attempt, BROKEN)], NOW) == ()
+        assert bot.sql("SELECT note FROM jobs") == [(BROKEN.text,)]
+        bot.sql("UPDATE jobs SET status = 'queued', note = 'once more'")
+        assert mirrored(bot) == [("a", "pending", "u")]
+        assert bot.sql("SELECT note FROM jobs") == [("once more",)]
 
 
 async def test_progress_stays_hot_with_a_mirror(bot: Bot) -> None:
@@ -342,6 +364,19 @@ async def test_a_table_that_was_made_anew_is_attached_again(bot: Bot) -> None:
         add(bot, "e")
         assert len(await claim(store)) == 1
         assert [word for _, word in states(bot)] == ["done", "stopped", "running", "running", "running"]
+
+
+async def test_a_table_that_was_put_aside_is_the_bots_alone(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        (first,) = await claim(store, 1)
+        bot.sql("ALTER TABLE jobs RENAME TO jobs_old")
+        bot.sql(JOBS.replace("PRIMARY KEY", "UNIQUE NOT NULL") + "; INSERT INTO jobs SELECT * FROM jobs_old")
+        bot.sql("DELETE FROM jobs_old; TRUNCATE jobs_old")
+        assert [key for key, *_ in mirrored(bot)] == ["a", "b"]
+        assert await store.save([done(first)], NOW) == ()
+        assert len(await claim(store)) == 1
+        assert states(bot) == [("a", "done"), ("b", "running")]
 
 
 async def test_what_ends_while_the_table_is_away_is_told_later(bot: Bot) -> None:

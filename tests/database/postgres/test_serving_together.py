@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from tests.cli.command import reactor
+from tests.cli.command import ROOT, environment, reactor
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.server import Server
 from tests.database.postgres.together import machine, until
@@ -145,3 +149,15 @@ async def test_one_that_is_asked_to_end_has_time_for_what_it_has(server: FileSer
     assert {f"/{name}.bin": path.read_bytes() for name, path in brought.items()} == data
     assert places == {"quick": False, "slow": True, "more": True}
     assert attempts == {"quick": 1, "slow": 2, "more": 1}
+
+
+@pytest.mark.nightly
+def test_the_picture_of_machines_shows_the_real_thing(bot: Bot, tmp_path: Path) -> None:
+    picture = tmp_path / "machines.svg"
+    script = [sys.executable, str(ROOT / "contrib" / "pictures" / "machines.py"), bot.url, "--picture", str(picture)]
+    how: dict[str, Any] = {"cwd": tmp_path, "env": environment(), "capture_output": True, "text": True}
+    done = subprocess.run(script, timeout=120, check=False, **how)
+    assert done.returncode == 0, done.stderr
+    text = picture.read_text(encoding="utf-8").replace("&#160;", " ")
+    assert re.search(r"frankfurt  draining  [12] of 2 downloading", text)
+    assert len(re.findall(r"(ashburn|helsinki) +serving +[12] of 2 downloading", text)) == 2
