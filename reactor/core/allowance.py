@@ -111,7 +111,7 @@ class Allowance:
     def _pace(self, jobs: list[Job]) -> None:
         """When to ask what does not pass the guard."""
         lefts = [limit + SLACK - job.progress.weight for job in jobs if (limit := self._limit(job))]
-        if self._context.limits.guarded or not lefts or not self._context.connected:
+        if self._context.limits.embedded or not lefts or not self._context.connected:
             self.due_at = None
             return
         left = min(lefts)

@@ -59,9 +59,8 @@ class Limits:
     leased: bool = False
     """True when several machines may serve the queue: what is under way is its own only while it holds its lease."""
     embedded: bool = True
-    """True when aria2 is a child of ours: what it has written is there when it says so."""
-    guarded: bool = True
-    """True when all that aria2 fetches from servers passes the guard."""
+    """True when aria2 is a child of ours: what it has written is there when it says so, and all that it fetches from
+    servers passes the guard."""
 
 
 @dataclass(slots=True)

@@ -47,7 +47,6 @@ def limits_of(settings: Settings) -> Limits:
         jars=settings.cookies_by_host or settings.operator_cookies is not None,
         connections=settings.connections_per_server,
         embedded=settings.aria2c_rpc_url is None,
-        guarded=settings.aria2c_rpc_url is None,
         leased=isinstance(settings.download_db, ServerAddress),
     )
 

@@ -88,7 +88,7 @@ def test_parts_are_asked_for_all_together() -> None:
 
 
 def test_where_nothing_passes_the_guard_aria2_is_asked_the_oftener_the_nearer_the_limit_is() -> None:
-    world = World(dataclasses.replace(LIMITED, guarded=False)).up().fetching(ONE, one_file(size=None))
+    world = World(dataclasses.replace(LIMITED, embedded=False)).up().fetching(ONE, one_file(size=None))
     soon = world.machine.next_deadline()
     assert soon is not None
     assert PAUSE_MIN_S <= soon < 0.1, "50 MiB are nothing for 10 Gbit/s"

@@ -183,10 +183,11 @@ class Database:
         except sqlite3.ProgrammingError:
             raise
         except sqlite3.DatabaseError:
-            return await self.run(function, *args, **more)  # which waits, mends, or says what it is
+            pass
         finally:
             if time.monotonic() - began > SLOW_S:
                 self._in_thread_until = time.monotonic() + SLOW_PAUSE_S
+        return await self.run(function, *args, **more)  # which waits, mends, or says what it is
 
     def hurry(self) -> None:
         """From now on wait at most BUSY_SLICE_MS for a lock, in calls under way too."""

@@ -73,7 +73,8 @@ async def test_where_each_commit_waits_for_the_disk_the_thread_does_it(path: Pat
 
 
 @pytest.mark.fault(51)
-async def test_a_lock_of_the_bots_is_not_waited_for_on_the_loop(path: Path) -> None:
+async def test_a_lock_of_the_bots_is_not_waited_for_on_the_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SLOW_S", 0.5)
     tried = list[threading.Thread]()
 
     def add(database: sqlite3.Connection) -> threading.Thread:
@@ -89,9 +90,13 @@ async def test_a_lock_of_the_bots_is_not_waited_for_on_the_loop(path: Path) -> N
         await database.run(here)
         await bot("BEGIN IMMEDIATE")
         tasks.start_soon(alone, database, add)
-        while not {*tried} - {threading.current_thread()}:  # this goes on while the thread waits
+        until = time.monotonic() + 0.6
+        while not {*tried} - {threading.current_thread()} or time.monotonic() < until:  # this goes on meanwhile
             await anyio.lowlevel.checkpoint()
         assert await bot("COMMIT") == "[]"
+        while query(path, "SELECT count(*) FROM downloads") != [(1,)]:
+            await anyio.lowlevel.checkpoint()
+        assert await alone(database, here) is threading.current_thread(), "the loop was not held"
     assert tried[0] is threading.current_thread()
     assert query(path, "SELECT count(*) FROM downloads") == [(1,)]
 
