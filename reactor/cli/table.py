@@ -93,7 +93,7 @@ def end(row: Download) -> str:
     if row.status == "downloaded" and row.file_path:
         return f" → {clean(row.file_path, 1000)}"
     if row.status == "choosing" and not row.cancelled:
-        return f": asks what to fetch, `reactor choose {row.id}`"
+        return f": asks what to download, `reactor choose {row.id}`"
     if row.items_failed and row.status == "downloading":
         return f" ({row.items_failed} failed)"
     # What an earlier try met is none of this one's.

@@ -48,7 +48,7 @@ def test_a_list_is_one_line_until_its_entries_are_asked_for(tmp_path: Path, db: 
     lines = shown(tmp_path, "list").splitlines()
     assert [line.split()[0] for line in lines] == ["id", "1", "2", "3"]
     assert "70 %  1 of 3  2.5 MiB/s  5:00  A course (1 failed)" in lines[1]
-    assert "asks what to fetch, `reactor choose 2`" in lines[2]
+    assert "asks what to download, `reactor choose 2`" in lines[2]
     assert "Too large. `reactor choose 3` lists what would help." in lines[3]
     assert [row["id"] for row in json.loads(shown(tmp_path, "list", "--json"))] == [1, 2, 3]
     assert [row["id"] for row in json.loads(shown(tmp_path, "list", "--all", "--json"))] == [1, 2, 3, 4, 5, 6]

@@ -19,8 +19,8 @@ What may go wrong underneath, what it must lead to, and the tests that show it (
 LINES = (
     "A bot commits with `synchronous=FULL` on a slow disk → the row is found after its COMMIT, the last one too",
     "A row is inserted between the first reading and the first scan → found",
-    "inotify overflows, or its limit is reached, or it tells nothing → the poll finds it; told once",
-    "The `-wal` is deleted and made anew by the bot's last close → nothing is lost",
+    "inotify overflows, or its limit is reached, or it reports nothing → the poll finds it; reported once",
+    "The bot's last close deletes the `-wal`, which is then recreated → nothing is lost",
     "`wal_checkpoint(TRUNCATE)`, `VACUUM` → a ring for nothing at the most, no error",
     "The database is replaced by a rename or a restore → opened anew, its rows taken up, what was under way stopped",
     "The database is deleted → a clear error, no new empty file, taken up when it is back",
@@ -37,7 +37,7 @@ LINES = (
     "`cancelled` 1 → 0 → 1 quickly → the last value wins",
     "A task is cancelled inside a transaction → committed or rolled back, no lock left",
     "SIGKILL of reactor at any moment → the next run adopts what lives; nothing is downloaded twice",
-    "SIGKILL of aria2c in the midst of a file → started again, the file goes on",
+    "SIGKILL of aria2c during a transfer → it is restarted, the transfer resumes",
     "The bot dies → the reactor it launched ends soon, its aria2c too",
     "Two reactors on one database → the second is refused",
     "The WebSocket breaks with 100 under way, events are lost → asked about; every row gets to its end",
@@ -51,11 +51,11 @@ LINES = (
     "A torrent of 10 000 files, one of 2.5 MB → taken; the connection survives",
     "More than 1000 finished results → no row that is done fails because aria2 forgot it",
     "Refused, reset, TLS errors, an expired certificate, timeouts → tried again, or not, as each deserves",
-    "403, 404, 410, 416, 429 with Retry-After, 5xx, endless redirects → as the table of `core/retry.py` has it",
+    "403, 404, 410, 416, 429 with Retry-After, 5xx, endless redirects → as `failures.py` and `aria2/failures.py` say",
     "A body cut short, a wrong Content-Length, ranges ignored, an ETag that changed, an empty file → never published"
     " with a wrong size",
     "A server that sends a byte a second, or stalls at 99 % → stopped, tried again where it was, then failed",
-    "A page in place of the file → looked into, not published as the file",
+    "A web page instead of the file → its content is checked, it is not published as the file",
     "A name that does not resolve, or resolves to another address the second time → tried again; refused when dialled",
     "`127.1`, `0177.0.0.1`, `2130706433`, `[::ffff:…]`, NAT64, 6to4, odd digits, `user@host` → refused",
     "A redirect to a metadata service, the RPC port, `file:`, `ftp:` → refused at the hop",
@@ -64,13 +64,13 @@ LINES = (
     "A metalink or `.torrent` behind a link; a torrent with internal trackers or web seeds → not followed; refused",
     "A URL or header with CR, LF, NUL, 64 KiB, invalid UTF-8, IDN, spaces, `--option` → refused or encoded",
     "A name such as `../../x`, `/abs`, `.`, 300 bytes, RTL, `con`, `.desktop`, or one that is taken → clean and unique",
-    "A full disk, a read-only one, no permission → the queue is held or the row fails; goes on when there is room",
+    "A full disk, a read-only one, no permission → the queue is held or the row fails; resumed when there is space",
     "A magnet without peers, metadata that never comes, one info hash twice, a private torrent, several files, seeding"
     " → a sentence; followed; waits for its twin; done at 100 %",
     "yt-dlp hangs, is killed, prints nonsense; lists, live streams, DRM, geo-blocks, sign-ins → a sentence, killed as a"
     " group",
     "No yt-dlp, no deno, no ffmpeg, or too old ones → doctor says so; direct links and torrents go on",
-    "An extracted URL runs out in the midst (403) → extracted anew once, the same bytes go on",
+    "An extracted URL expires during the transfer (403) → the page is extracted again, and the transfer resumes",
     "A page that loops, allocates, opens dialogs and popups, asks localhost by WebSocket, installs a service worker,"
     " crashes, never ends → ended at its limit, the next row goes on, no browser is left",
     "The clock jumps → retries neither storm nor sleep for ever",
@@ -118,7 +118,7 @@ LINES = (
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"
-    " (`database/downloads.py`).",
+    " (`database/sql/connection.py`).",
 }
 
 

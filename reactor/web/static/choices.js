@@ -1,5 +1,5 @@
 "use strict";
-// A row that asks what to fetch, or has failed and says what would help: its choices, to be picked from.
+// A row that has a question, or has failed and has alternatives: shows its choices.
 
 function wirePicker(parts) {
   parts.pick.addEventListener("click", () => (parts.picker.hidden ? openPicker(parts) : closePicker(parts, true)));

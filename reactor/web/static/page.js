@@ -52,9 +52,9 @@ function nearest(path) { // its last folder and its name; the whole is in the to
 function facts(row) {
   const list = listOf(row);
   if (list === "under-way") return measured(row);
-  if (row.status === "choosing") return "asks what to fetch";
+  if (row.status === "choosing") return "asks what to download";
   if (list === "queue" && row.retry_at) return `retries at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}`;
-  if (list === "queue" && row.stage === "yielded") return `Lets others have a turn, then goes on. ${row.waits || ""}`;
+  if (list === "queue" && row.stage === "yielded") return `Yielded its slot to other owners; resumes later. ${row.waits || ""}`;
   if (list === "queue") return row.waits || row.url;
   const parts = [];
   if (row.list) parts.push(came(row.list));
