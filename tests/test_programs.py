@@ -225,17 +225,17 @@ class TestNoStrangersCode:
         monkeypatch.setattr("site.getsitepackages", lambda: [home] if installed else [])
         command = daemon_command(None, "--help")
         assert ("-m" in command) == installed
-        assert "Downloads the URLs in a SQLite table" in ran(command, daemon_environment(None, {}, Path()))
+        assert "Downloads the URLs in a database table" in ran(command, daemon_environment(None, {}, Path()))
         assert not (strangers / "PWNED").exists()
 
     def test_by_a_worker(self, strangers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTHONPATH", ".")
-        assert "Downloads the URLs in a SQLite table" in ran(own_code("reactor.cli:main", "--help"))
+        assert "Downloads the URLs in a database table" in ran(own_code("reactor.cli:main", "--help"))
         assert not (strangers / "PWNED").exists()
 
     @pytest.mark.parametrize("module", [["-m", "reactor"], ["-mreactor"]])
     def test_by_hand(self, module: list[str], strangers: Path) -> None:
-        assert "Downloads the URLs in a SQLite table" in ran([sys.executable, *module, "--help"])
+        assert "Downloads the URLs in a database table" in ran([sys.executable, *module, "--help"])
         assert not (strangers / "PWNED").exists()
 
     def test_the_import_path_of_a_bot_stays_but_for_the_folder_of_downloads(self, strangers: Path) -> None:

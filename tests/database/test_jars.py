@@ -114,7 +114,7 @@ def test_no_jar_is_named_as_a_path(jars: Jars, name: str) -> None:
 
 @pytest.mark.parametrize("owner", [True, 1.5, b"ann", ["ann"], "a" * 201, 2**70])
 def test_an_owner_is_a_text_or_a_number(jars: Jars, owner: object) -> None:
-    with pytest.raises(CookiesError, match="The owner is"):
+    with pytest.raises(CookiesError, match=r"The owner (is|must be)"):
         jars.put(owner, "mine", text("A"))  # type: ignore[arg-type]
 
 

@@ -44,7 +44,7 @@ async def test_what_is_under_way_ends_and_nothing_begins(tmp_path: Path) -> None
         assert not server.requests("/b.bin")
         server.release()
         await ended(reactor)
-        assert "asked to end (SIGTERM): 1 under way may end until " in reactor.printed
+        assert "asked to end (SIGTERM): 1 running may finish until " in reactor.printed
         assert reactor.row(one)["status"] == "downloaded"
         assert (reactor.row(two)["status"], reactor.row(two)["attempt"]) == ("pending", 0)
         assert not server.requests("/b.bin")
