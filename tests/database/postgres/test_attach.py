@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,7 +13,6 @@ from reactor.cli.doctor.server import examine
 from reactor.server_address import server_address
 from tests.cli.command import reactor, refused
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('queued', 'done');
@@ -41,11 +39,9 @@ CATALOG = """SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace 
 
 
 @pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        bot = Bot(url)
-        bot.sql(SCHEMA)
-        yield bot
+def bot(bot: Bot) -> Bot:
+    bot.sql(SCHEMA)
+    return bot
 
 
 def run(bot: Bot, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

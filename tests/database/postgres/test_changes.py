@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
@@ -21,18 +20,6 @@ from tests.database.postgres.server import DEADLINE_S, Server, pooled, serving
 NEVER_S = 3600.0
 NOW = 1_800_000_000.0
 LISTENING = f"SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN {CHANNEL}'"
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
-
-
-@pytest.fixture
-async def store(bot: Bot) -> AsyncIterator[Store]:
-    async with bot.store() as opened:
-        yield opened
 
 
 def failed(reason: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,9 @@ from reactor.database import engine
 from reactor.errors import DatabaseError, DatabaseInUse
 from tests.cli.command import reactor
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 from tests.real.harness import LOOK_S
 
 pytestmark = pytest.mark.execs
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 @pytest.fixture

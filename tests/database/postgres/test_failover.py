@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -22,12 +21,6 @@ from tests.servers import FileServer
 pytestmark = pytest.mark.execs
 
 NAMES = "ab"
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 def test_a_server_that_is_gone_without_a_word_is_found_out_unless_the_address_has_its_own_way() -> None:

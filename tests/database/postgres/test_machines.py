@@ -27,7 +27,6 @@ from reactor.errors import DatabaseInUse, Failure
 from tests.cli.command import reactor
 from tests.core.world import LIMITS, World, one_file
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 
 NOW = 1_800_000_000.0
 TIMEOUT = Failure("timeout", "It took too long.")
@@ -36,12 +35,6 @@ TIMEOUT = Failure("timeout", "It took too long.")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import anyio
 import psycopg
 import pytest
@@ -13,7 +11,6 @@ from reactor.database.contract import COLUMNS, GONE, RETRY_MAX_S
 from reactor.database.postgres import migration
 from reactor.errors import DatabaseError
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 
 NOW = 1_800_000_000.0
 OWN = """CREATE TABLE downloads (id bigserial PRIMARY KEY, url varchar(2000) NOT NULL,
@@ -23,12 +20,6 @@ CATALOG = """SELECT c.relname, c.relkind, c.reloptions, pg_get_indexdef(c.oid) F
     WHERE c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'reactor%' ORDER BY 1"""
 COLUMNS_OF = """SELECT column_name, data_type, column_default, is_nullable FROM information_schema.columns
     WHERE table_name = 'downloads' ORDER BY ordinal_position"""
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 async def ready(bot: Bot) -> None:

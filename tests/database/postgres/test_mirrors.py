@@ -24,7 +24,6 @@ from reactor.lists import Entry
 from reactor.models import Kind, Stage
 from tests.database.mirrors import BROKEN, NOW, claim, watched
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 
 WORDS = "queued=pending,new=pending,running=downloading,done=downloaded,failed=failed,stopped=cancelled"
 JOBS = """CREATE TABLE jobs (id text PRIMARY KEY, url text, status text DEFAULT 'queued', "user" integer, path text,
@@ -37,12 +36,6 @@ MIRROR = Mirror(
     read={"owner": "user", "options": "wishes"},
     written={"file_path": "path"},
 )
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 @asynccontextmanager

@@ -78,12 +78,6 @@ async def bot(postgres: Server, full: str) -> AsyncIterator[Bot]:
 
 
 @pytest.fixture
-async def store(bot: Bot) -> AsyncIterator[Store]:
-    async with bot.store() as opened:
-        yield opened
-
-
-@pytest.fixture
 async def table(bot: Bot) -> AsyncIterator[Table]:
     async with bot.table() as opened:
         yield opened

@@ -3,7 +3,6 @@ under them. And the rows that they are about to write are locked."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -18,7 +17,6 @@ from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.store import Store
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.prepared import prepared
-from tests.database.postgres.server import Server
 
 NOW = 1_800_000_000.0
 ROWS = "INSERT INTO downloads (url) SELECT 'http://host.example/' || i FROM generate_series(1, {}) AS i"
@@ -27,18 +25,6 @@ KEY = 7
 """Of a lock of the test's own."""
 HELD_UP = f"(:wanted) AND (SELECT TRUE FROM pg_advisory_xact_lock_shared({KEY}))"
 WAITS = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {KEY} AND NOT granted"
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
-
-
-@pytest.fixture
-async def store(bot: Bot) -> AsyncIterator[Store]:
-    async with bot.store() as opened:
-        yield opened
 
 
 async def claimed(store: Store, *watch: int) -> list[Attempt]:

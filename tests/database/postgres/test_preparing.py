@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,15 +11,8 @@ import pytest
 from reactor.database.postgres.waking import CHANNEL
 from tests.cli.command import reactor
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 
 pytestmark = pytest.mark.execs
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 def run(bot: Bot, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:

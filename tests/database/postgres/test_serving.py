@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from reactor.server_address import server_address
 from reactor.sync_queue import SyncQueue
 from tests.cli.command import reactor
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 from tests.real.harness import SETTINGS
 from tests.servers import FileServer
 
@@ -32,12 +31,6 @@ pytestmark = pytest.mark.execs
 
 DATA = random.Random(22).randbytes(300_000)
 DEADLINE_S = 60.0
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 @pytest.fixture

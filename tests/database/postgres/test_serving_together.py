@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ import pytest
 
 from tests.cli.command import ROOT, environment, reactor
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 from tests.database.postgres.together import machine, until
 from tests.servers import FileServer
 
@@ -29,12 +27,6 @@ pytestmark = pytest.mark.execs
 
 ROWS = 30
 SLOTS = 2
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 @pytest.mark.nightly

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from reactor.core import commands
@@ -14,17 +12,10 @@ from reactor.lists import Entry
 from reactor.models import Kind
 from tests.core.world import one_file
 from tests.database.postgres.bot import Bot
-from tests.database.postgres.server import Server
 
 NOW = 1_800_000_000.0
 TABLE = "CREATE TABLE downloads (id serial PRIMARY KEY, url text NOT NULL, {})"
 STATUSES = "'pending', 'downloading', 'downloaded', 'cancelled', 'failed', 'choosing'"
-
-
-@pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
 
 
 @pytest.mark.parametrize(
