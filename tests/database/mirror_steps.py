@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from hypothesis import strategies as st
 
 from reactor.core import commands
@@ -16,6 +19,8 @@ WORDS = read_words(["queued=pending,running=downloading,done=downloaded,failed=f
 MEANS = {word: status for (word,), status in WORDS}
 MIRROR = Mirror("jobs", "link", ("state",), WORDS, {"owner": "chat", "cancelled": "stop"}, {"file_path": "path"})
 Job = tuple[str, str | None, int]
+Step = str | tuple[str, dict[str, Any]]
+"""One of reactor's, or a statement of the bot's with its values."""
 KEYS, LINKS = ("a", "a", "a", "b"), ("u", "u", "u", "v", None)
 VALUES = st.fixed_dictionaries(
     {
@@ -77,6 +82,23 @@ def heard(connection: Connection, before: dict[str, Job], after: dict[str, Job])
                 assert found not in LIVE or cancelled
         if was is not None and was[2] != stop and found in LIVE:
             assert cancelled == stop or status == "cancelled"
+
+
+def play(ours: Connection, bot: Connection, steps: Sequence[Step]) -> None:
+    """Each step by reactor or by the bot; then what is still under way ends."""
+    reactor = Reactor(ours)
+    for step in steps:
+        if isinstance(step, str):
+            reactor.step(step)
+        else:
+            before = jobs_of(ours)
+            bot.execute(*step)
+            if "SET id" not in step[0]:
+                heard(ours, before, jobs_of(ours))
+    while reactor.attempts:
+        reactor.step("cancelled")  # those that are still under way are stale, or end as they are
+        settle(ours, reactor)
+    check(ours)
 
 
 def settle(connection: Connection, reactor: Reactor) -> None:

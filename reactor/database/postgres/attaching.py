@@ -54,7 +54,7 @@ def _own(connection: Connection) -> PostgresConnection:
 
 
 def _as_it_is(address: ServerAddress, function: Callable[[PostgresConnection], Result]) -> Result:
-    """The database before anything is added, in a transaction that is rolled back."""
+    """What `function` finds in the database before anything is added to it. It may only read. Blocks."""
     try:
         raw = connected(address)
         with raw:

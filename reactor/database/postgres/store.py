@@ -133,8 +133,7 @@ class PostgresStore(SqlStore[Database]):
 
     async def unserved(self) -> Unserved:
         """Also finds out that a table was attached, or detached, meanwhile."""
-        self._mirrored = bool(await self._run(mirrors.stored))
-        found = await self._run(_unserved)
+        self._mirrored, found = await self._run(_unserved)
         mended = tuple(self._mended)
         self._mended.clear()
         return replace(found, mended=mended)
@@ -145,10 +144,11 @@ class PostgresStore(SqlStore[Database]):
         return ChangeFeed(self._database, poll_interval_s, on_fallback)
 
 
-def _unserved(connection: PostgresConnection) -> Unserved:
+def _unserved(connection: PostgresConnection) -> tuple[bool, Unserved]:
+    """Whether any table is attached, and what is not served."""
     shared, attached = cast("Connection", connection), {mirror.table for mirror in mirrors.stored(connection)}
     statuses, table = tuple(unserved_statuses(shared)), unserved_table(shared, attached)
-    return Unserved(statuses, table, tuple(mirrors.troubles(connection)))
+    return bool(attached), Unserved(statuses, table, tuple(mirrors.troubles(connection)))
 
 
 @asynccontextmanager

@@ -130,8 +130,9 @@ def bad_answer() -> DownloadError:
 
 
 def takes_more(pid: int, bytes_max: int) -> bool:
-    """Whether a process and its descendants use more memory; what they share counts once where the system reports it.
-    It is asked only where each by itself would make too much: the system walks through all their memory for it."""
+    """Whether a process and its descendants use more memory than `bytes_max`. What they share counts once where the
+    system reports that; it is asked only where the sum of their resident memory is above the limit, for the system
+    walks through every page of each to tell."""
     below = _below(pid)
     return all(sum(_or(partial(bytes_of, each), 0) for each in below) > bytes_max for bytes_of in (_held, _share))
 

@@ -53,6 +53,7 @@ HOLD_S = 8.0
 TABS_MAX = 3
 """Of the tabs that a page opens so many are looked at; the others are closed at once."""
 DIALOGS_MAX = 20
+"""So many of a page's dialogs are dismissed. The next one stays open, and the page's scripts wait for it."""
 ELEMENTS_MAX = 500
 CANDIDATES_MAX = 20
 COOKIES_MAX = 300
@@ -247,7 +248,7 @@ class Sniffer:
         self._rounds.loaded = not self._frames.astray
 
     def _on_dialog(self, dialog: Dialog) -> None:
-        """Dismiss it. A page that shows one after the other is held up by the last, instead of keeping us busy."""
+        """Dismiss it, unless the page shows one after the other, which would keep a core busy until the deadline."""
         self._dialogs += 1
         if self._dialogs <= DIALOGS_MAX:
             self._start(dialog.dismiss())

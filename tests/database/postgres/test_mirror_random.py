@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import psycopg
 import pytest
@@ -15,7 +15,7 @@ from reactor.database.postgres.connection import PostgresConnection, adapters
 from reactor.database.postgres.migration import fit
 from reactor.database.postgres.mirror_checks import checked
 from reactor.database.sql.connection import Connection
-from tests.database.mirror_steps import MIRROR, OURS, VALUES, Reactor, check, heard, jobs_of, settle
+from tests.database.mirror_steps import MIRROR, OURS, VALUES, Step, play
 from tests.database.postgres.server import Server
 
 JOBS = """CREATE TABLE jobs (id text PRIMARY KEY, link text, state text DEFAULT 'queued', chat integer, path text,
@@ -58,23 +58,9 @@ def connections(postgres: Server) -> Iterator[tuple[PostgresConnection, Postgres
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
 @given(steps=st.lists(st.one_of(BOT, OURS), max_size=20))
-def test_whatever_both_do(
-    connections: tuple[PostgresConnection, PostgresConnection], steps: list[str | tuple[str, dict[str, Any]]]
-) -> None:
+def test_whatever_both_do(connections: tuple[PostgresConnection, PostgresConnection], steps: list[Step]) -> None:
     ours, bot = (cast("Connection", each) for each in connections)
     for table in ("jobs", "downloads"):
         bot.execute(f"DELETE FROM {table}")
-    reactor = Reactor(ours)
-    for step in steps:
-        if isinstance(step, str):
-            reactor.step(step)
-        else:
-            before = jobs_of(ours)
-            bot.execute(*step)
-            if "SET id" not in step[0]:
-                heard(ours, before, jobs_of(ours))
-    while reactor.attempts:
-        reactor.step("cancelled")  # those that are still under way are stale, or end as they are
-        settle(ours, reactor)
-    check(ours)
+    play(ours, bot, steps)
     assert ours.execute("SELECT * FROM reactor_untold").fetchall() == []

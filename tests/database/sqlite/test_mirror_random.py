@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.migration import migrate
 from reactor.database.sqlite.mirror_checks import checked
-from tests.database.mirror_steps import MIRROR, OURS, VALUES, Reactor, check, heard, jobs_of, settle
+from tests.database.mirror_steps import MIRROR, OURS, VALUES, Step, play
 
 JOBS = """CREATE TABLE jobs (id TEXT PRIMARY KEY, link TEXT, state TEXT DEFAULT 'queued', chat INTEGER, path TEXT,
     stop INTEGER DEFAULT 0)"""
@@ -35,7 +35,7 @@ BOT = st.tuples(st.sampled_from(sorted(BOTS)), VALUES)
 @pytest.mark.parametrize("recursive", [False, True])
 @settings(max_examples=100, deadline=None)
 @given(steps=st.lists(st.one_of(BOT, OURS), max_size=20))
-def test_whatever_both_do(recursive: bool, steps: list[str | tuple[str, dict[str, str | None]]]) -> None:
+def test_whatever_both_do(recursive: bool, steps: list[Step]) -> None:
     with (
         closing(sqlite3.connect("file:mirror?mode=memory&cache=shared", uri=True, isolation_level=None)) as ours,
         closing(sqlite3.connect("file:mirror?mode=memory&cache=shared", uri=True, isolation_level=None)) as bot,
@@ -44,16 +44,4 @@ def test_whatever_both_do(recursive: bool, steps: list[str | tuple[str, dict[str
         migrate(ours)
         mirrors.attach(ours, checked(ours, MIRROR))
         bot.execute(f"PRAGMA recursive_triggers = {recursive:d}")
-        reactor = Reactor(ours)
-        for step in steps:
-            if isinstance(step, str):
-                reactor.step(step)
-            else:
-                before = jobs_of(ours)
-                bot.execute(*step)
-                if "SET id" not in step[0]:
-                    heard(ours, before, jobs_of(ours))
-        while reactor.attempts:
-            reactor.step("cancelled")  # those that are still under way are stale, or end as they are
-            settle(ours, reactor)
-        check(ours)
+        play(ours, bot, steps)
