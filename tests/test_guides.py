@@ -42,6 +42,7 @@ BY_THEMSELVES = {
     ("README.md", "Put it into your bot"): "test_a_bot_in_python",
     ("README.md", "Your bot is not in Python"): "test_a_bot_in_another_language",
     (OPERATIONS, "Start it"): "test_a_remote_aria2",
+    (OPERATIONS, "Delete old files"): "test_deleting_old_files",
     ("contributing.md", "Run a part of the tests"): "test_a_part_of_the_tests",
 }
 """Sections that need more than a terminal, and which test is theirs."""
@@ -226,6 +227,14 @@ async def test_a_bot_in_another_language(tmp_path: Path) -> None:
         await reactor.until(lambda: reactor.row(1)["status"] == "downloaded")
         assert sqlite3_program(reactor.db, ask) == "downloaded|100.0|0.0||\n"
     assert reactor.files() == {"film.bin": FILM}
+
+
+async def test_deleting_old_files(tmp_path: Path) -> None:
+    """Of a database that is there already."""
+    async with terminal(tmp_path) as typed:
+        await typed.shell("reactor prepare")
+        for block in sections()[OPERATIONS, "Delete old files"]:
+            await run(block, typed)
 
 
 async def test_a_remote_aria2(tmp_path: Path) -> None:

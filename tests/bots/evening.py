@@ -42,7 +42,7 @@ async def evening(
     api.press(question.id, next(label for label in question.buttons if "two.txt" in label), by=BOB)
     await api.until(lambda: "Download the marked ones (1)" in question.buttons)
     api.press(question.id, "Download the marked ones (1)", by=BOB)
-    await api.until(lambda: f"✅ {ENTRIES} of {ENTRIES} came" in api.told(listed))
+    await api.until(lambda: f"✅ {ENTRIES} of {ENTRIES} downloaded" in api.told(listed))
     await api.until(lambda: "Here it is" in api.told(sound) and "Here it is" in question.text)
     await api.until(lambda: len(api.files_sent()) == FILES)
     await api.until(lambda: {row["status"] for row in rows() if row["items_total"] is None} == {"uploaded"})
