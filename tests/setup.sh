@@ -51,8 +51,8 @@ else
   pip=(.venv/bin/pip install -q --no-compile -c constraints.txt)
   # That of Debian 12 computes for a minute over what an index lists.
   "${pip[@]}" --upgrade pip
-  # Here already, no environment has to be made to build our own package in.
-  "${pip[@]}" 'hatchling>=1.26' editables
+  # Here already, no environment has to be made to build our own package in, nor those that come without a wheel.
+  "${pip[@]}" 'hatchling>=1.26' editables 'setuptools>=70.1'
   "${pip[@]}" --no-build-isolation -e '.[all,dev]'
   # On all processors; pip would compile on one. What is no Python is not compiled, nor what no test imports (of that in
   # site-packages).
