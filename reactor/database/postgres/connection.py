@@ -30,9 +30,9 @@ from reactor.database.contract import GONE, REPLACED, moment_of
 from reactor.database.postgres.errors import AGAIN, CHANGED, REFUSED, UNPREPARED, refused, translate
 from reactor.database.postgres.words import Words
 from reactor.database.sql.connection import (
+    ALONE,
     Column,
     Connection,
-    alone,
     begin,
     by_itself,
     columns,
@@ -230,12 +230,29 @@ def _tables(connection: PostgresConnection) -> list[str]:
     return [name for (name,) in connection.raw.execute(TABLES).fetchall()]
 
 
+def lock_key(what: str) -> str:
+    """The key of an advisory lock: each schema has its own. `what` it is for is a piece of SQL."""
+    return f"hashtext('reactor'), hashtext(current_schema() || ':' || {what})"
+
+
+READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+CLAIMING = f"BEGIN; SELECT pg_advisory_xact_lock({lock_key(CLAIMS)})"
+"""The turns of owners, and what limits them, are read and written by one claim after the other."""
+
+
 @begin.register
 def _begin(connection: PostgresConnection, kind: str) -> None:
     """DEFERRED reads as it was at one moment; one that writes sees what was committed before each statement, and locks
     the rows that it is about to change."""
-    reads = kind == "DEFERRED"
-    connection.raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if reads else "BEGIN")
+    if kind != ALONE:
+        connection.raw.execute(READING if kind == "DEFERRED" else "BEGIN")
+        return
+    try:
+        connection.raw.execute(CLAIMING)
+    except BaseException:
+        if connection.in_transaction:
+            connection.raw.execute("ROLLBACK")
+        raise
 
 
 @by_itself.register
@@ -269,17 +286,6 @@ def _still(connection: PostgresConnection, ids: Sequence[int], which: str, asked
         return ids
     locked = {id for (id,) in connection.execute(STILL.format(which), {**asked, "wanted": list(ids)}).fetchall()}
     return [id for id in ids if id in locked]
-
-
-def lock_key(what: str) -> str:
-    """The key of an advisory lock: each schema has its own. `what` it is for is a piece of SQL."""
-    return f"hashtext('reactor'), hashtext(current_schema() || ':' || {what})"
-
-
-@alone.register
-def _alone(connection: PostgresConnection) -> None:
-    """The turns of owners, and what limits them, are read and written by one claim after the other."""
-    connection.raw.execute(f"SELECT pg_advisory_xact_lock({lock_key(CLAIMS)})")
 
 
 @machine_name.register

@@ -150,11 +150,14 @@ def unique_columns(connection: Connection) -> list[list[str]]:
     raise TypeError(connection)
 
 
+ALONE = "ALONE"
+
+
 @singledispatch
 def begin(connection: Connection, kind: str) -> None:
     """Begin a transaction: `IMMEDIATE` for one that writes, `DEFERRED` for one that reads several times as it was at
-    one moment."""
-    connection.execute(f"BEGIN {kind}")
+    one moment, ALONE for one that claims: until its end nobody else does, also where others can write meanwhile."""
+    connection.execute("BEGIN IMMEDIATE" if kind == ALONE else f"BEGIN {kind}")
 
 
 @singledispatch
@@ -169,11 +172,6 @@ def still(connection: Connection, ids: Sequence[int], which: str, asked: Mapping
     """Those of `ids` that meet the condition `which` yet, and will until the end of the transaction; where others can
     write meanwhile."""
     return ids
-
-
-@singledispatch
-def alone(connection: Connection) -> None:
-    """Until the end of the transaction nobody else claims; where others can at the same time."""
 
 
 @singledispatch

@@ -16,13 +16,14 @@ from reactor.core.turns import Caps
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
 from reactor.database.sql import admission, crashes, defaults, history, lists, plans, turns
-from reactor.database.sql.connection import Connection, alone, columns, transaction
+from reactor.database.sql.connection import ALONE, Connection, columns, transaction
 from reactor.database.sql.per_row import RowUpdater, until_taken
 from reactor.database.sql.statements import LATER, OVER, READY, RETRY, instance_of
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
 from reactor.models import Brought, Detection
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX
+from reactor.records import dataclass
 from reactor.row_options import Asked, ReadOptions, asked_of
 
 CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLIF(finished_at, ''), :moment),
@@ -97,9 +98,7 @@ def _poll(
     ripens = any_ripe and (claiming or bool(command.spent))
     added, unowned = admission.has_new(connection, command.caps), admission.unowned(connection, owner_column, asked)
     writes = claiming or sweeps or ended or ripens or added or unowned
-    with transaction(connection, "IMMEDIATE" if writes else "DEFERRED"):
-        if claiming:
-            alone(connection)
+    with transaction(connection, ALONE if claiming else "IMMEDIATE" if writes else "DEFERRED"):
         if stopped:
             lists.stop(connection, updater, asked)
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
@@ -112,11 +111,14 @@ def _poll(
             more = admission.own(connection, updater, ripe, owner_column, asked) or more
         order = turns.next_rows(connection, asked, DUE, room + 1, command.caps, updater) if claiming else []
         due = [turn.id for turn in order]
-        urls, asking_for, owners, parents = _asked_for(connection, due) if due else ({}, {}, {}, ())
-        told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
-        if parents:
-            lists.claim(connection, [id for id in due[:room] if id in parents], updater, asked)
+        wanted = _asked_for(connection, due) if due else NOTHING
+        told = {id: found for id in due[:room] if (found := by_text(wanted.urls[id])) is not None}
+        if wanted.parents:
+            lists.claim(connection, [id for id in due[:room] if id in wanted.parents], updater, asked)
         claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
+        if wanted.crashes:
+            attempts = [*(row.attempt for row in claimed), *(each.attempt for each in rejected)]
+            crashes.forget(connection, [each.download_id for each in attempts])
         begun = {row.attempt.download_id: row.attempt.number for row in claimed}
         new = [id for id, number in begun.items() if number == 1]
         turns.served(connection, [turn for turn in order if turn.id in begun], new, asked["now"], command.caps)
@@ -128,7 +130,7 @@ def _poll(
             lists=over,
             leftovers=plans.leftovers(connection, command.held),
             due_in_s=0.0 if more and len(claimed) < room else _due_in(connection, asked),
-            next_url=urls[due[room]] if claimed and len(due) > room else None,
+            next_url=wanted.urls[due[room]] if claimed and len(due) > room else None,
             # Where some of the slots are still free, nobody waits.
             accounts=turns.accounts(connection, asked, DUE, command.spent, command.caps)
             if command.spent and (any_due or any_ripe) and len(claimed) == room
@@ -137,15 +139,15 @@ def _poll(
     if not claimed:
         return seen
     # They are ours now: nobody has to wait while we read what was asked for them.
-    owned = [replace(row, owner=owners.get(row.attempt.download_id)) if owners else row for row in claimed]
-    asking = tuple(_with_options(row, asking_for[row.attempt.download_id], read) for row in owned)
+    owned = [replace(row, owner=wanted.owners.get(row.attempt.download_id)) for row in claimed]
+    asking = tuple(_with_options(row, wanted.asked[row.attempt.download_id], read) for row in owned)
     seen = replace(seen, claimed=asking)
     if seen.next_url is None:
         return seen
-    later = read(asking_for[due[room]])
+    later = read(wanted.asked[due[room]])
     if isinstance(later, Failure):
         return replace(seen, next_url=None)
-    return replace(seen, next_options=later, next_owner=owners.get(due[room]))
+    return replace(seen, next_options=later, next_owner=wanted.owners.get(due[room]))
 
 
 def with_plans(connection: Connection, seen: Polled) -> Polled:
@@ -248,21 +250,43 @@ OWNER = f"substr(owner, 1, {20 * rows.OWNER_MAX})"
 """As far as it is read: `contract.owner` makes one of it that is nobody else's."""
 
 
-def _asked_for(
-    connection: Connection, ids: Sequence[int]
-) -> tuple[dict[int, str], dict[int, Asked], dict[int, str], Sequence[int]]:
-    """Their URLs, what they ask for, the owners of those that have one, and those that have entries."""
-    asked = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT}, {lists.HAS_ENTRIES} FROM downloads
-        WHERE id IN (SELECT value FROM json_each(?))"""
-    found = connection.execute(asked, (json.dumps(ids),)).fetchall()
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What stands in rows that are next, by their ids."""
+
+    urls: Mapping[int, str]
+    asked: Mapping[int, Asked]
+    owners: Mapping[int, str]
+    """Of those that have one."""
+    parents: Sequence[int]
+    """Those that have entries."""
+    crashes: bool
+    """There are rows that the process has died with."""
+
+
+NOTHING = _Wanted({}, {}, {}, (), False)
+WANTED = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT}, {lists.HAS_ENTRIES},
+    EXISTS (SELECT 1 FROM reactor_defaults), EXISTS (SELECT 1 FROM reactor_crashes)
+    FROM downloads WHERE id IN (SELECT value FROM json_each(?))"""
+"""Mostly nobody has said what his rows ask for, and the process has died with none: that is not looked up then."""
+
+
+def _asked_for(connection: Connection, ids: Sequence[int]) -> _Wanted:
+    found = connection.execute(WANTED, (json.dumps(ids),)).fetchall()
     owners = {id: owner for id, _, _, told, *_ in found if (owner := rows.owner(told))}
-    below = defaults.of_owners(connection, {owners.get(id, "") for id in ids})
-    asking = {
+    any_default = any(row[6] for row in found)
+    below = defaults.of_owners(connection, {owners.get(id, "") for id in ids}) if any_default else {}
+    asked = {
         id: Asked(rows.text(text), below.get(owners.get(id, "")), entry=parent is not None)
-        for id, _, text, _, parent, _ in found
+        for id, _, text, _, parent, *_ in found
     }
-    parents = [id for id, *_, has_entries in found if has_entries]
-    return {id: rows.url(url) for id, url, *_ in found}, asking, owners, parents
+    return _Wanted(
+        urls={id: rows.url(url) for id, url, *_ in found},
+        asked=asked,
+        owners=owners,
+        parents=[row[0] for row in found if row[5]],
+        crashes=any(row[7] for row in found),
+    )
 
 
 def _with_options(row: ClaimedRow, asked: Asked, read: ReadOptions) -> ClaimedRow:
@@ -289,7 +313,6 @@ def _claim(
     returning = f"id, attempt, url, retry_count, progress, error_code, added_date, {lists.PARENT}"
     values = {**asked, "told": json.dumps([*told])}
     done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning, DUE)
-    crashes.forget(connection, [row[0] for _, row in done])
     generations = lists.generations(connection, [row[0] for _, row in done if row[7] is not None])
     claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):

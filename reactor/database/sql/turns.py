@@ -55,6 +55,7 @@ RIPE = {
 }
 """What is written of those whose time has come. What a bot stores there that is no number says nothing."""
 SHARED = f"""SELECT EXISTS (SELECT 1 FROM downloads WHERE {READY} AND owner IS NOT NULL),
+    EXISTS (SELECT 1 FROM downloads WHERE {READY} AND owner IS NULL),
     EXISTS (SELECT 1 FROM downloads WHERE {GAVE_WAY}), (SELECT value FROM reactor_meta WHERE key = '{TURN}')"""
 FIRST = f"SELECT id FROM downloads WHERE {READY} AND {{}} ORDER BY owner, {PLACE} LIMIT 1"
 OWNERS = f"""WITH RECURSIVE found(first, whose, n) AS (
@@ -122,12 +123,13 @@ def next_rows(
 ) -> list[Turn]:
     """At most `limit` rows of those that are `due` (a condition, with the values in `asked`), the first one first. Rows
     of those who have had what they may have in a day are put off, by `updater`."""
-    shared, gave_way, stored = connection.execute(SHARED).fetchone()
+    shared, unowned, gave_way, stored = connection.execute(SHARED).fetchone()
     if not shared and not gave_way and not caps.site_max:
         return [Turn(id) for id in in_turn(connection, asked, due, None, limit)]
     queue_tag, cursor = _turn(stored)
     look, turns, waiting = _Look(connection, asked, due, caps, updater), list[Turn](), list[_Candidate]()
-    while waiting := waiting or look.waiting(cursor, shared=bool(shared), gave_way=bool(gave_way)):
+    there = {"shared": bool(shared), "unowned": bool(unowned), "gave_way": bool(gave_way)}
+    while waiting := waiting or look.waiting(cursor, **there):
         those = [Waiting(look.tag(each.account), look.begun[each.account], each.row) for each in waiting]
         place = next_of(those, queue_tag)
         chosen = waiting.pop(place)
@@ -264,11 +266,14 @@ class _Look:
                 self._under_way[contract.account(owner)] += 1
                 self._sites[self._site(url)] += 1
 
-    def waiting(self, cursor: str | int | None, *, shared: bool = True, gave_way: bool = True) -> list[_Candidate]:
+    def waiting(
+        self, cursor: str | int | None, *, shared: bool = True, unowned: bool = True, gave_way: bool = True
+    ) -> list[_Candidate]:
         """The next owners that have a row which may begin, each with the first of them; whoever has none is passed
-        over. Without `gave_way` there is nothing that has given way."""
+        over. Without `shared` no row that is ready has an owner, without `unowned` each has one; without `gave_way`
+        there is nothing that has given way."""
         self._yielded = yielded(self._connection, self._asked, self._due) if gave_way else {}
-        nobodys = self.first(None)
+        nobodys = self.first(None) if unowned or self._yielded else None
         found = [] if nobodys is None else [_Candidate(None, "", nobodys, certain=True)]
         for page in circle(self._connection, self._asked, self._due, cursor) if shared else ():
             accounts = [contract.account(owner) for owner, *_ in page]
