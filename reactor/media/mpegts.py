@@ -16,6 +16,8 @@ PACKET = 188
 SEARCH_BYTES = 128 * 1024
 """The longest picture before a stream that is skipped."""
 HEAD_BYTES = 512 * PACKET
+HEAD_BYTES_MAX = 32 * 1024 * 1024
+"""So far it is read where a stream that the tables name is not in the first HEAD_BYTES: a large picture comes first."""
 TAIL_BYTES = 512 * PACKET
 """More is read if it has fewer than TAIL_UNITS units of a stream."""
 TAIL_UNITS: dict[StreamKind, int] = {"video": 6, "audio": 2}
@@ -76,16 +78,14 @@ def kinds(start: bytes) -> set[StreamKind]:
 def measure(file: BinaryIO, start: int, end: int) -> Measured:
     """The streams between two offsets of a file."""
     whole = (end - start) // PACKET * PACKET
-    streams: dict[int, _Stream] = {}
-    file.seek(start)
-    head = file.read(min(HEAD_BYTES, whole))
-    tables = _Tables(streams)
-    for pid, _, payload in _packets(head):
-        tables.take(pid, payload)
-        if (stream := streams.get(pid)) and (moment := _moment(payload)) is not None:
-            stream.head.append(moment)
-            if stream.kind == "audio" and not stream.setup:
-                stream.setup = adts.setup_of(_body(payload))
+    head_bytes = HEAD_BYTES
+    while True:
+        file.seek(start)
+        head = file.read(min(head_bytes, whole))
+        streams = _read_head(head)
+        if head_bytes >= min(whole, HEAD_BYTES_MAX) or all(each.head for each in streams.values()):
+            break
+        head_bytes *= 4
     tail_bytes = TAIL_BYTES
     while True:
         file.seek(start + max(whole - tail_bytes, 0))
@@ -96,6 +96,19 @@ def measure(file: BinaryIO, start: int, end: int) -> Measured:
         tail_bytes *= 4
     found = [clock for stream in streams.values() if (clock := _clock(stream))]
     return Measured(tuple(found), ragged=whole != end - start)
+
+
+def _read_head(data: bytes) -> dict[int, _Stream]:
+    """The streams that its tables name, by their PIDs, with the moments that are in `data`."""
+    streams: dict[int, _Stream] = {}
+    tables = _Tables(streams)
+    for pid, _, payload in _packets(data):
+        tables.take(pid, payload)
+        if (stream := streams.get(pid)) and (moment := _moment(payload)) is not None:
+            stream.head.append(moment)
+            if stream.kind == "audio" and not stream.setup:
+                stream.setup = adts.setup_of(_body(payload))
+    return streams
 
 
 def _read_tail(data: bytes, streams: dict[int, _Stream]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reactor.media.choice import Choice
+from reactor.media.mpegts import HEAD_BYTES, PACKET
 from reactor.media.parts import BadParts
 from reactor.media.probing import Probed
 from reactor.models import Extraction
@@ -21,6 +22,7 @@ from tests.media.samples import KEYS, SECONDS, Samples, body_of, playlist_of
 
 FRAMES = SECONDS * 10
 BOTH = ("h264", "aac")
+LARGE = ("-vf", "noise=alls=100:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "10", "-c:a", "aac")
 SETS = ("-adaptation_sets", "id=0,streams=v id=1,streams=a")
 
 
@@ -42,6 +44,12 @@ def frames(ffmpeg: Path, file: Path) -> int:
     )
     assert run.stderr == b""
     return sum(not line.startswith(b"#") for line in run.stdout.splitlines())
+
+
+def pids(stream: bytes) -> list[int]:
+    """Those of the packets of a transport stream."""
+    packets = (stream[at : at + PACKET] for at in range(0, len(stream), PACKET))
+    return sorted({(packet[1] & 0x1F) << 8 | packet[2] for packet in packets} - {0x1000})
 
 
 def sound_begins(ffmpeg: Path, file: Path) -> float:
@@ -84,6 +92,16 @@ async def check(joined: Joined, samples: Samples, url: str, *, count: int = FRAM
 
 async def test_hls_of_mpeg_ts(samples: Samples, serve: Serve, joined: Joined) -> None:
     await check(joined, samples, serve(samples.hls("ts")) + "index.m3u8")
+
+
+@pytest.mark.fault(67)
+async def test_sound_that_comes_behind_a_large_picture(samples: Samples, serve: Serve, joined: Joined) -> None:
+    """More of each segment than is read at first."""
+    film = samples.film("large.mp4", size="640x360", codecs=LARGE)
+    files = samples.hls("large", film=film)
+    first = files["part0.ts"][:HEAD_BYTES]
+    assert [pid for pid in pids(first) if pid >= 0x100] == [0x100], "its head is all picture"
+    await check(joined, samples, serve(files) + "index.m3u8")
 
 
 async def test_hls_of_fmp4(samples: Samples, serve: Serve, joined: Joined) -> None:
