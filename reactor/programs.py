@@ -34,6 +34,9 @@ CA_FILE = "SSL_CERT_FILE"
 DESCRIPTORS_MAX = 65_536
 """Beyond that there is no use: loopback has no more ports to connect from."""
 
+DESCRIPTORS_MIN = 256
+"""So many every system gives."""
+
 KEPT = frozenset(
     (
         *("COMSPEC", "DYLD_LIBRARY_PATH", "HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "NIX_LD"),
@@ -109,6 +112,17 @@ def raise_descriptors(pid: int) -> None:
             most = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
             if soft != resource.RLIM_INFINITY and soft < most:
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
+
+
+def can_open(files: int) -> bool:
+    """Whether a child of this process may have so many files open. Our own limit, which it inherits, is raised where it
+    is too low: what is raised after its start may come too late."""
+    if sys.platform != "linux":
+        return files <= DESCRIPTORS_MIN
+    if (soft := resource.getrlimit(resource.RLIMIT_NOFILE)[0]) != resource.RLIM_INFINITY and soft < files:
+        raise_descriptors(os.getpid())
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft == resource.RLIM_INFINITY or soft >= files
 
 
 def child_environment(*more: str, home: Path | None = None, **values: str) -> dict[str, str]:

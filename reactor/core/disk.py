@@ -171,13 +171,10 @@ def _no_space(job: Job) -> Failure:
 
 
 def _size(job: Job) -> int | None:
-    """What it takes until it is done: of media the parts, and what is made of them; of a track that is made of parts
-    first, that too."""
+    """What it takes until it is done: of media the parts, and what is made of them."""
     size, extraction = job.progress.wanted, job.plan.extraction
-    if size is None or extraction is None or extraction.finish.how != "media":
-        return size
-    made = any(track.form in ("concat", "pieces") and track.count > 1 for track in extraction.finish.tracks)
-    return size * (3 if made else 2)
+    made = extraction is not None and extraction.finish.how == "media"
+    return size * 2 if made and size is not None else size
 
 
 def _too_large(left: int, room: int) -> Failure:

@@ -24,7 +24,7 @@ from reactor.files.staging import RESULT, RESULT_FOLDER
 from reactor.media.chapters import Range, moved
 from reactor.media.conversion import H264, OGG, Output, Plan, left_out, plan
 from reactor.media.inputs import file_input
-from reactor.media.muxing import MUXERS, muxer_arguments
+from reactor.media.mp4_index import Target, write
 from reactor.media.probing import Probed, disk_trouble, failed, probe
 from reactor.media.process import run_ffmpeg
 from reactor.media.room import Room, Written
@@ -180,7 +180,7 @@ class _Work:
         """The source in a container in which any moment is found."""
         whole = self.folder / f"{HELPER}whole.mkv"
         arguments = [*file_input(self.source.name).arguments, "-map", "0:V:0?", "-map", "0:a?", "-c", "copy"]
-        await self._ffmpeg([*arguments, "-f", "matroska"], whole, found.duration_s or 0.0)
+        await self._ffmpeg(arguments, whole, found.duration_s or 0.0, final=False)
         return whole
 
     async def _output(
@@ -224,11 +224,11 @@ class _Work:
             encode += ["-metadata:s:t:0", "filename=cover.jpg"]
         video = "h264" if wanted.exact else found.video
         copied = ["-c", "copy", "-dn", "-strict", "-2"]
-        muxer = muxer_arguments(output.suffix, None if wanted.sound else video)
         await self._ffmpeg(
-            [*arguments, *maps, *copied, *encode, *muxer],
+            [*arguments, *maps, *copied, *encode],
             path,
             length_s,
+            video=None if wanted.sound else video,
             rate=None if wanted.sound is None or wanted.sound.copied else SOUND_MIN,
         )
         await self._check(path, length_s if pieces or found.duration_s else None, wanted, found)
@@ -251,9 +251,7 @@ class _Work:
             arguments += (
                 [*H264, "-bf", "0", "-copypriorss:a", "0"] if wanted.exact else ["-avoid_negative_ts", "make_zero"]
             )
-        await self._ffmpeg(
-            [*arguments, "-f", MUXERS[suffix]], piece, end - start, rate=PICTURES_MIN if wanted.exact else None
-        )
+        await self._ffmpeg(arguments, piece, end - start, rate=PICTURES_MIN if wanted.exact else None, final=False)
         found = await probe(self.ffmpeg, piece)
         lasts = await self._shown_s(piece) if found.subtitles else found.duration_s or 0.0
         if lasts < (end - start) * (1 - TOLERANCE) - TOLERANCE_MIN_S:
@@ -353,15 +351,23 @@ class _Work:
         return run.code == 0 and 0 < size <= COVER_BYTES_MAX
 
     async def _ffmpeg(
-        self, arguments: Sequence[str], path: Path, length_s: float, *, rate: float | None = None
+        self,
+        arguments: Sequence[str],
+        path: Path,
+        length_s: float,
+        *,
+        video: str | None = None,
+        rate: float | None = None,
+        final: bool = True,
     ) -> None:
-        """One run that writes `path`. `rate`: seconds of media a second, where it encodes. Raises DownloadError."""
-        size = await to_thread.run_sync(_size, self.source)
+        """One run that writes `path`; `video`, `final`: see `Target`. `rate`: seconds of media a second, where it
+        encodes. Raises DownloadError."""
+        size, copied = await to_thread.run_sync(_size, self.source), 0
         if rate is None:  # what is copied is a part of what is there
             share = min(1.0, length_s / self.lasts_s) if self.lasts_s else 1.0
-            self.room.check(self.folder, Written(result=int(size * share)))
+            copied = int(size * share)
+            self.room.check(self.folder, Written(result=copied))
         largest = self.room.largest(self.folder)
-        limit = [] if largest is None else ["-fs", str(largest)]
         begun_s = self.done_s
         deadline_s = BASE_S + size / COPIED_MIN + (length_s / rate if rate else 0.0)
 
@@ -369,10 +375,10 @@ class _Work:
             if self.progress and self.total_s:
                 self.progress(min(1.0, (begun_s + min(written_s, length_s)) / self.total_s))
 
-        run = await run_ffmpeg(
+        run = await write(
             self.ffmpeg,
-            ["-v", "warning", *arguments, *limit, "-y", f"file:{path.name}"],
-            folder=self.folder,
+            arguments,
+            Target(path, video, copied, length_s, largest, final=final),
             deadline_s=min(deadline_s, DEADLINE_MAX_S),
             on_progress=follow,
         )

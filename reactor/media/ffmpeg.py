@@ -26,11 +26,12 @@ from reactor.media.check import HELPER, Checked, CheckedTrack, check_parts, meas
 from reactor.media.clocks import StreamClock, StreamKind
 from reactor.media.inputs import Input, list_input, track_inputs
 from reactor.media.measuring import PartFindings, PartQuery
-from reactor.media.muxing import holds, muxer_arguments, suffix_of
+from reactor.media.mp4_index import Target, write
+from reactor.media.muxing import holds, suffix_of
 from reactor.media.notes import hole_notes, left_out_notes, subtitle_notes
 from reactor.media.probing import PROBE_DEADLINE_S, Probed, disk_trouble, failed, probe, probe_input
 from reactor.media.process import run_ffmpeg
-from reactor.media.room import Room, reckon
+from reactor.media.room import Room, Written, reckon
 from reactor.media.subtitles import TextFile, Wanted
 from reactor.media.tagging import ffmetadata, language_arguments, tag_arguments, tags_of
 from reactor.media.text_tracks import BESIDE, are_texts, forget_texts, write_texts
@@ -131,7 +132,7 @@ async def _measured_and_joined(
     await measure_parts(folder, checked, reader.clocks)
     written = reckon(extraction, checked.sizes)
     room.check(folder, written)
-    return await _join(ffmpeg, folder, extraction, checked, reader, written.total, progress, room)
+    return await _join(ffmpeg, folder, extraction, checked, reader, written, progress, room)
 
 
 async def _join(
@@ -140,7 +141,7 @@ async def _join(
     extraction: Extraction,
     checked: Checked,
     reader: PartReader,
-    size: int,
+    written: Written,
     progress: Callable[[float], None] | None,
     room: Room,
 ) -> Joined:
@@ -180,15 +181,14 @@ async def _join(
     arguments += tag_arguments(tags_of(finish.about))
     spoken = checked.tracks[timeline.audio[0].track].track.language if timeline.audio else ""
     arguments += language_arguments(spoken, "a:0")
-    arguments += ["-t", f"{_length_s(finish, timeline):.6f}"] if _is_clip(finish) else []
     largest = room.largest(folder)
-    arguments += [] if largest is None else ["-fs", str(largest)]
-    arguments += [*muxer_arguments(suffix, video), "-y", f"file:{result.name}"]
-    run = await run_ffmpeg(
+    length_s = _length_s(finish, timeline)
+    ends = ("-t", f"{length_s:.6f}") if _is_clip(finish) else ()
+    run = await write(
         ffmpeg,
-        ["-v", "warning", *arguments],
-        folder=folder,
-        deadline_s=JOIN_DEADLINE_S + size / RATE_MIN,
+        arguments,
+        Target(result, video, written.result, length_s or finish.duration_s or 0.0, largest, ends),
+        deadline_s=JOIN_DEADLINE_S + written.total / RATE_MIN,
         on_progress=_share(progress, timeline.length_s or finish.duration_s or 0.0),
     )
     if run.code != 0:

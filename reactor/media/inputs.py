@@ -17,7 +17,7 @@ import anyio.to_thread
 from reactor.errors import DownloadError
 from reactor.media.check import HELPER, CheckedTrack
 from reactor.media.local import Segment, Span, files_of, write_playlist
-from reactor.media.room import cuts
+from reactor.media.room import cuts, parts_list, read_in_place
 from reactor.media.timeline import Entry
 from reactor.records import dataclass
 
@@ -28,6 +28,8 @@ LATE_MIN_S = 0.01
 
 _FORMATS = "aac,ac3,asf,avi,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav"
 _PROTOCOLS = "file,crypto,data"
+_LIST = "concatf"
+"""The protocol by which the files that a list names are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,13 @@ class Input:
     """Its offset from the beginning of the video, seconds."""
     skipped_s: float = 0.0
     """Seconds skipped at its beginning."""
+    protocol: str = "file"
+    """How it is read."""
+
+    @property
+    def url(self) -> str:
+        """What ffmpeg is given to open."""
+        return f"{self.protocol}:{self.path}"
 
     def from_moment(self, start_s: float) -> Input:
         """The same for a clip that begins at `start_s`."""
@@ -53,7 +62,7 @@ class Input:
     def arguments(self) -> tuple[str, ...]:
         late = ("-itsoffset", f"{self.late_s:.6f}") if self.late_s >= LATE_MIN_S else ()
         skipped = ("-ss", f"{self.skipped_s:.6f}") if self.skipped_s else ()
-        return (*late, *skipped, *self.options, "-i", f"file:{self.path}")
+        return (*late, *skipped, *self.options, "-i", self.url)
 
 
 def file_input(name: str) -> Input:
@@ -71,7 +80,10 @@ async def track_inputs(
         return await _hls_inputs(folder, number, checked, sizes, picky=picky)
     if len(checked.names) == 1:
         return [file_input(checked.names[0])]
-    name = f"{HELPER}{number}.bin"
+    name = f"{HELPER}{number}.parts"
+    if read_in_place(len(checked.names)):
+        await anyio.Path(folder / name).write_text(parts_list(checked.names), encoding="utf-8")
+        return [Input(("-protocol_whitelist", f"file,{_LIST}", "-format_whitelist", _FORMATS), name, protocol=_LIST)]
     async with await anyio.open_file(folder / name, "wb") as whole:
         for each in checked.names:
             async with await anyio.open_file(folder / each, "rb") as part:
@@ -88,11 +100,11 @@ async def list_input(folder: Path, name: str, entries: Sequence[Entry], inputs: 
     ends = [each.at_s for each in entries[1:]] + [end_s]
     lines = ["ffconcat version 1.0"]
     for entry, mine, end in zip(entries, inputs, ends, strict=True):
-        lines += [f"file '{mine.path}'", *(f"option {key} {value}" for key, value in mine.within)]
+        lines += [f"file '{mine.url}'", *(f"option {key} {value}" for key, value in mine.within)]
         lines.append(f"duration {max(end - entry.at_s, 0.001):.6f}")
     listed = f"{HELPER}{name}.txt"
     await anyio.Path(folder / listed).write_text("\n".join([*lines, ""]))
-    options = ("-protocol_whitelist", _PROTOCOLS, "-format_whitelist", f"concat,hls,{_FORMATS}")
+    options = ("-protocol_whitelist", f"{_PROTOCOLS},{_LIST}", "-format_whitelist", f"concat,hls,{_FORMATS}")
     return Input((*options, "-f", "concat", "-safe", "0"), listed, late_s=entries[0].at_s)
 
 

@@ -22,6 +22,8 @@ MUXERS = {
     ".webm": "webm",
 }
 """By the suffix of a result."""
+INDEXED = (".mp4", ".m4a")
+"""What has an index: where each picture and each sound is."""
 AUDIO_HOMES = {
     "aac": ".m4a",
     "ac3": ".m4a",
@@ -65,9 +67,17 @@ def holds(suffix: str, video: str | None, audio: str | None) -> bool:
             return video is None and AUDIO_HOMES.get(audio or "", ".mka") == suffix
 
 
-def muxer_arguments(suffix: str, video: str | None) -> list[str]:
-    """ffmpeg's options for the container: what players want to see, at the beginning where they look for it."""
-    found = ["-movflags", "+faststart"] if suffix in (".mp4", ".m4a") else []
+def index_option(reserved: int | None) -> str:
+    """What has the index of an mp4 at its beginning, where so many bytes are `reserved` for it; None: it is moved there
+    (`mp4_index.py`)."""
+    return "movflags=+faststart" if reserved is None else f"moov_size={reserved}"
+
+
+def muxer_arguments(suffix: str, video: str | None, reserved: int | None = None) -> list[str]:
+    """ffmpeg's options for the container: what players want to see, at the beginning where they look for it. See
+    `index_option`."""
+    name, _, value = index_option(reserved).partition("=")
+    found = [f"-{name}", value] if suffix in INDEXED else []
     found += ["-tag:v:0", "hvc1"] if suffix == ".mp4" and video == "hevc" else []  # what Apple's players want to see
     found += ["-id3v2_version", "3"] if suffix == ".mp3" else []
     found += ["-rf64", "auto"] if suffix == ".wav" else []

@@ -27,7 +27,8 @@ from reactor.files.publish import link_or_copy
 from reactor.files.staging import RESULT_FOLDER, results_in
 from reactor.files.suffixes import TIMED_SUFFIXES
 from reactor.media.inputs import file_input
-from reactor.media.muxing import MUXERS, suffix_of
+from reactor.media.mp4_index import Target, lacking, reserve
+from reactor.media.muxing import INDEXED, MUXERS, index_option, suffix_of
 from reactor.media.probing import Probed, failed, probe
 from reactor.media.process import run_ffmpeg
 from reactor.media.room import Room, Written
@@ -214,25 +215,30 @@ class _Work:
         muxer = ["-f", "segment", "-segment_times", ",".join(times), "-segment_time_delta", f"{ROUNDED_S}"]
         muxer += ["-reset_timestamps", "1"]
         muxer += ["-segment_format", MUXERS[target.suffix]]
-        if target.suffix in (".mp4", ".m4a"):
-            muxer += ["-segment_format_options", "movflags=+faststart"]
         if target.suffix == ".mp4" and found.video == "hevc":
             muxer += ["-tag:v:0", "hvc1"]
         names = f"file:{CUTS}/{target.stem}%05d{target.suffix}"
         inputs = file_input(str(source.relative_to(self.folder))).arguments
+        arguments = [*inputs, *maps, "-c", "copy", "-map_chapters", "-1"]
         size, begun = (await to_thread.run_sync(source.stat)).st_size, self.done
 
         def follow(written_s: float) -> None:
             if source.parent.name != CUTS:  # what is cut again was counted already
                 self._told(begun + int(size * min(1.0, written_s / lasts_s)))
 
-        run = await run_ffmpeg(
-            ffmpeg,
-            ["-v", "warning", *inputs, *maps, "-c", "copy", "-map_chapters", "-1", *muxer, names],
-            folder=self.folder,
-            deadline_s=min(BASE_S + size / COPIED_MIN, DEADLINE_MAX_S),
-            on_progress=follow,
-        )
+        one = Target(self.folder / target.name, found.video, int(size * each_s / lasts_s), each_s)
+        reserved = await reserve(ffmpeg, arguments, one)
+        for index in dict.fromkeys((reserved, None)):
+            options = ["-segment_format_options", index_option(index)] if target.suffix in INDEXED else []
+            run = await run_ffmpeg(
+                ffmpeg,
+                ["-v", "warning", *arguments, *muxer, *options, names],
+                folder=self.folder,
+                deadline_s=min(BASE_S + size / COPIED_MIN, DEADLINE_MAX_S),
+                on_progress=follow,
+            )
+            if not lacking(run):
+                break
         if run.code != 0:
             raise failed(run, self.folder, "cut this into pieces")
         return await to_thread.run_sync(_made, target)

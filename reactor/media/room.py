@@ -1,5 +1,5 @@
-"""What joining writes, and what it may write: helper files (tracks made of parts, encrypted byte ranges cut out) and
-the result. Reckoned before, looked at while it is written, checked at the end.
+"""What joining writes, and what it may write: helper files (playlists, encrypted byte ranges cut out) and the result.
+Reckoned before, looked at while it is written, checked at the end.
 
 Nothing of it is in proportion to what was fetched: a playlist may name one segment 20 000 times.
 """
@@ -7,7 +7,7 @@ Nothing of it is in proportion to what was fetched: a playlist may name one segm
 from __future__ import annotations
 
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,12 +20,15 @@ from reactor.files.copying import copy_bytes
 from reactor.media.local import Segment, Span, each_segment
 from reactor.models import Extraction, Track
 from reactor.options import Options
+from reactor.programs import can_open
 from reactor.records import dataclass
 
 LOOK_S = 1.0
 """How often the disk is looked at while something is joined."""
 BLOCK = 4096
 """Bytes that the smallest file takes."""
+LISTS_AT_ONCE, OTHER_FILES = 2, 64
+"""What ffmpeg has open: a track of the picture, one of the sound, and its libraries, helpers and pipes."""
 MIB = 1024**2
 MORE = "Whoever runs this can allow more."
 
@@ -58,7 +61,7 @@ def reckon(extraction: Extraction, sizes: Mapping[str, int]) -> Written:
         else:
             mine = extraction.fetches[track.first : track.first + track.count]
             whole = sum(sizes.get(fetch.name, 0) for fetch in mine)
-            helpers += whole if len(mine) > 1 else 0
+            helpers += _helper(track, whole, [fetch.name for fetch in mine])
             result += whole
     return Written(helpers, result)
 
@@ -72,6 +75,28 @@ def cuts(segments: Iterable[Segment]) -> dict[tuple[str, Span], None]:
         if segment.key and segment.span:
             found[segment.name, segment.span] = None
     return found
+
+
+def read_in_place(parts: int) -> bool:
+    """Whether ffmpeg reads so many parts as one file, of which it has all open at once; else they are put together
+    first."""
+    return can_open(LISTS_AT_ONCE * parts + OTHER_FILES)
+
+
+def parts_list(names: Iterable[str]) -> str:
+    """What names them to ffmpeg."""
+    return "".join(f"'file:{_quoted(name)}'\n" for name in names)
+
+
+def _quoted(name: str) -> str:
+    return name.replace("'", "'\\''")
+
+
+def _helper(track: Track, whole: int, names: Sequence[str]) -> int:
+    if len(names) < 2:
+        return 0
+    listed = track.form != "webvtt" and read_in_place(len(names))
+    return _blocks(len(parts_list(names))) if listed else whole
 
 
 def _length(name: str, span: Span | None, sizes: Mapping[str, int]) -> int:

@@ -58,9 +58,10 @@ def test_so_are_init_sections() -> None:
     assert written(HEAD + inits, {"a.mp4": 10, "i.mp4": 2 * MIB}) == Written(9 * MIB, 90)
 
 
-def test_parts_that_make_up_a_track_are_written_twice() -> None:
-    assert written(None, {"0.m4s": 1000, "1.m4s": 2000}, "concat") == Written(3000, 3000)
-    assert written(None, {"0.m4s": 1000}, "concat") == Written(0, 1000)
+@pytest.mark.parametrize("form", ["concat", "pieces"])
+def test_parts_that_make_up_a_track_are_named_in_a_list(form: str) -> None:
+    assert written(None, {"0.m4s": 100_000, "1.m4s": 200_000}, form) == Written(BLOCK, 300_000)
+    assert written(None, {"0.m4s": 1000}, form) == Written(0, 1000)
 
 
 async def refusal(samples: Samples, folder: Path, found: Extraction, room: Room) -> DownloadError:
