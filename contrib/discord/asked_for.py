@@ -11,6 +11,7 @@ from reactor.options import SPLIT_MIB_MAX, SPLIT_MIB_MIN
 
 Quality = Literal["best", "2160", "1080", "720", "480", "360", "worst"]
 Sound = Literal["film", "best", "mp3", "m4a", "opus", "flac", "wav"]
+Container = Literal["mp4", "mkv", "webm"]
 Ask = Literal["never", "all", "formats", "items", "files"]
 
 
@@ -24,10 +25,13 @@ def options_of(
     *,
     quality: Quality | None = None,
     sound: Sound | None = None,
+    container: Container | None = None,
+    audio_language: str | None = None,
     subtitles: str | None = None,
     clip: str | None = None,
     entries: str | None = None,
     files: str | None = None,
+    preset: str | None = None,
     ask: Ask | None = None,
 ) -> dict[str, Any]:
     """As options; None as a value takes away what settings say. Raises ReactorError, with a sentence that names the
@@ -36,10 +40,13 @@ def options_of(
     said = asked(
         quality=quality,
         audio=None if sound == "film" else sound,
+        container=container,
+        language=audio_language,
         subtitles=None if silent else subtitles,
         clip=clip.split() if clip else None,
         playlist=entries,
         files=files,
+        use=preset.replace(",", " ").split() if preset else None,
         ask=ask,
         options=json.dumps({"want": "video"}) if sound == "film" else None,
     )

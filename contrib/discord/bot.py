@@ -47,7 +47,8 @@ async def follow(queue: Queue, work: Callable[[], Awaitable[None]]) -> None:
 
 async def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    config, path = Config(), Settings.load().download_db
+    config, settings = Config(), Settings.load()
+    path = settings.download_db
     if config.discord_api_url:
         discord.http.Route.BASE = config.discord_api_url
     with lock(path, "bot"):  # another one would send the same files
@@ -55,7 +56,7 @@ async def main() -> None:
             Queue(path) as queue,
             Store.open(path) as store,
             Runner(launch=config.start_reactor) as runner,
-            Fetcher(config, queue, store, runner) as client,
+            Fetcher(config, queue, store, runner, settings.ffmpeg_path) as client,
         ):
             await client.login(config.discord_token.get_secret_value())
             if config.discord_api_url:

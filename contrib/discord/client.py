@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import discord
-from commands import COMMANDS, Translator, text
+from commands import COMMANDS, Translator, get_from, text
 from components import COMPONENTS
 from discord import app_commands
 from pydantic import Field, SecretStr, field_validator
@@ -67,15 +68,15 @@ class AllowlistTree(app_commands.CommandTree["Fetcher"]):
 
 
 class Fetcher(discord.Client):
-    """The bot's connection to Discord. It needs no privileged intent."""
+    """The bot's connection to Discord. It needs no privileged intent. `ffmpeg` is reactor's setting."""
 
-    def __init__(self, config: Config, queue: Queue, store: Store, runner: Runner) -> None:
+    def __init__(self, config: Config, queue: Queue, store: Store, runner: Runner, ffmpeg: Path | None) -> None:
         super().__init__(
             intents=discord.Intents.default(),
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=FLOOD_S,
         )
-        self.config, self.queue, self.store, self.runner = config, queue, store, runner
+        self.config, self.queue, self.store, self.runner, self.ffmpeg = config, queue, store, runner, ffmpeg
         self.users_allowed = {int(word) for word in re.findall(r"\d+", config.allowed_users)}
         self.tree = AllowlistTree(self)
 
@@ -94,4 +95,5 @@ class Fetcher(discord.Client):
                 name=word, description=text(f"command_{word}"), callback=callback
             )
             self.tree.add_command(command)
+        self.tree.add_command(app_commands.ContextMenu(name=text("command_message"), callback=get_from))
         await self.tree.sync()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import discord
-from asked_for import Ask, Quality, Sound, options_of, pieces_of
+from asked_for import Ask, Container, Quality, Sound, options_of, pieces_of
 from components import press
 from discord import app_commands
 from replies import Interaction, answer, texts_of
@@ -46,31 +46,57 @@ def options(*names: str) -> Callable[[Command], Command]:
     return app_commands.describe(**{name: text(f"option_{name}") for name in names})
 
 
-@options("links", "torrent", "quality", "sound", "subtitles", "clip", "entries", "files", "ask")
+@options("links", "torrent", "quality", "sound", "container", "audio_language", "subtitles")
+@options("clip", "entries", "files", "preset", "ask")
 async def get(
     interaction: Interaction,
     links: str = "",
     torrent: discord.Attachment | None = None,
     quality: Quality | None = None,
     sound: Sound | None = None,
+    container: Container | None = None,
+    audio_language: str | None = None,
     subtitles: str | None = None,
     clip: str | None = None,
     entries: str | None = None,
     files: str | None = None,
+    preset: str | None = None,
     ask: Ask | None = None,
 ) -> None:
-    """Put links and a `.torrent` into the table; `StatusMessages` tells what becomes of them."""
-    client, t, wanted = interaction.client, texts_of(interaction), list(dict.fromkeys(LINK.findall(links)))
-    if torrent and torrent.filename.lower().endswith(".torrent"):
-        wanted.append(torrent.url)
+    """Put links and a `.torrent` into the table."""
     try:
         said = options_of(
-            quality=quality, sound=sound, subtitles=subtitles, clip=clip, entries=entries, files=files, ask=ask
+            quality=quality,
+            sound=sound,
+            container=container,
+            audio_language=audio_language,
+            subtitles=subtitles,
+            clip=clip,
+            entries=entries,
+            files=files,
+            preset=preset,
+            ask=ask,
         )
     except ReactorError as error:
         return await answer(interaction, sentence(error))
-    limit = client.limit_of(interaction.guild_id)
-    asked = over_defaults(said) | pieces_of(limit)
+    await _add(interaction, links, [torrent] if torrent else [], said)
+
+
+async def get_from(interaction: Interaction, message: discord.Message) -> None:
+    """Put the links and the `.torrent` files of somebody's message into the table, also where it is forwarded."""
+    said, files = message.content, list(message.attachments)
+    for forwarded in message.message_snapshots:
+        said, files = f"{said} {forwarded.content}", [*files, *forwarded.attachments]
+    await _add(interaction, said, files, {})
+
+
+async def _add(
+    interaction: Interaction, text: str, files: Sequence[discord.Attachment], said: Mapping[str, Any]
+) -> None:
+    """Put what is linked and attached into the table; `StatusMessages` tells what becomes of it."""
+    client, t, wanted = interaction.client, texts_of(interaction), list(dict.fromkeys(LINK.findall(text)))
+    wanted += [file.url for file in files if file.filename.lower().endswith(".torrent")]
+    asked = over_defaults(said) | pieces_of(client.limit_of(interaction.guild_id))
     room = max(0, client.config.max_waiting - await client.store.waiting_of(interaction.user.id))
     own = {
         "owner": str(interaction.user.id),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import aiosqlite
 
 from reactor.errors import DatabaseError
 from reactor.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from media import Part
+
+    from reactor.models import Download
 
 LINE = """WITH RECURSIVE line(id) AS (VALUES(?1) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
@@ -35,6 +41,14 @@ class Stats:
     since: str | None
 
 
+class Where(NamedTuple):
+    """A message of the bot's."""
+
+    guild_id: int | None
+    channel_id: int
+    message_id: int
+
+
 class Store:
     """Who asked where (`channel_id`, `guild_id`, `user_id`) in which language (`language`), where it is told
     (`message_id`) and what that message says (`shown`), how much of a file is sent (`sent_bytes`), why one could not be
@@ -50,6 +64,9 @@ class Store:
         "bot_people (user_id INTEGER PRIMARY KEY, language TEXT)",
         # Until when Discord wants to be left alone in a channel, in seconds since the epoch.
         "bot_channels (channel_id INTEGER PRIMARY KEY, quiet_until REAL NOT NULL)",
+        # In which message a file is that Discord has: the same thing, asked for in the same form, in the same size.
+        "bot_files (media_key TEXT, part TEXT, bytes INTEGER, guild_id INTEGER, channel_id INTEGER NOT NULL, "
+        "message_id INTEGER NOT NULL, PRIMARY KEY (media_key, part)) WITHOUT ROWID",
         # The files of a download that have been sent, until all of them are.
         "bot_sent (download INTEGER, part TEXT, PRIMARY KEY (download, part)) WITHOUT ROWID",
     )
@@ -216,9 +233,33 @@ class Store:
         """The files of a download that have been sent."""
         return {part for (part,) in await self.all("SELECT part FROM bot_sent WHERE download = ?", id)}
 
-    async def part_sent(self, id: int, part: str) -> None:
-        """This file of a download has been sent."""
-        await self.all("INSERT OR IGNORE INTO bot_sent VALUES(?, ?)", id, part)
+    async def parts_sent(self, row: Download, album: Sequence[Part], message_id: int | None) -> None:
+        """These files of a download have been sent, with this message; with None they were known already."""
+        names = json.dumps([part.name for part in album])
+        await self.all("INSERT OR IGNORE INTO bot_sent SELECT ?, value FROM json_each(?)", row.id, names)
+        if row.media_key and message_id is not None:
+            # Another message with one of them would bring it twice.
+            await self.all(
+                """DELETE FROM bot_files WHERE media_key = ?1 AND message_id IN (SELECT message_id FROM bot_files
+                WHERE media_key = ?1 AND part IN (SELECT value FROM json_each(?2)))""",
+                row.media_key,
+                names,
+            )
+            where = row.extra["guild_id"], row.extra["channel_id"], message_id
+            known = json.dumps([(part.name, part.bytes) for part in album])
+            sql = """INSERT OR REPLACE INTO bot_files
+                SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), ?, ?, ? FROM json_each(?)"""
+            await self.all(sql, row.media_key, *where, known)
+
+    async def messages_with(self, media_key: str, parts: Sequence[Part]) -> dict[Where, list[str]]:
+        """The messages that have some of these files and no other → their names. Of another size it would be another
+        file: the same film in what only another account gets."""
+        sql = "SELECT part, bytes, guild_id, channel_id, message_id FROM bot_files WHERE media_key = ? ORDER BY part"
+        found: dict[Where, list[tuple[str, int]]] = {}
+        for part, count, *where in await self.all(sql, media_key):
+            found.setdefault(Where(*where), []).append((part, count))
+        wanted = {(part.name, part.bytes) for part in parts}
+        return {where: [name for name, _ in has] for where, has in found.items() if wanted.issuperset(has)}
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
         """How sending a file went: `uploaded`, or `downloaded` with a sentence, or to be taken again unless it was

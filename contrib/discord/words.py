@@ -143,6 +143,13 @@ def size(count: float) -> str:
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
 
 
+def clock(seconds: int) -> str:
+    """Seconds for a person: `1:02:03`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def _state(row: Download) -> str:
     t, done = texts_of(row), f" ({size(row.file_size)})" if row.file_size else ""
     if row.status in ("pending", "downloading", "choosing", "uploading") and row.cancelled:
@@ -207,7 +214,7 @@ def _moving(row: Download, t: Texts) -> str:
     if row.items_total is not None:
         return f"{drawn} · {_entries(row, t)}"
     speed = f" · {size(row.download_speed * 1024 * 1024)}/s" if row.download_speed else ""
-    return drawn + speed + (f" · {t('time_left', time=f'{eta // 60}:{eta % 60:02}')}" if eta is not None else "")
+    return drawn + speed + (f" · {t('time_left', time=clock(eta))}" if eta is not None else "")
 
 
 def _sending(row: Download, t: Texts) -> str:

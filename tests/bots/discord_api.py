@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,12 @@ CHANNEL, OTHER_CHANNEL = 500, 501
 HELLO, ACK, DISPATCH, HEARTBEAT, IDENTIFY = 10, 11, 0, 1, 2
 SAID = 4
 """The type of an answer that says something at once; the others say it later."""
-UPLOAD_MAX, BOOSTED_MAX = 10 * 1024**2, 50 * 1024**2
+UPLOAD_MAX, BOOSTED_MAX, REQUEST_MAX = 10 * 1024**2, 50 * 1024**2, 25 * 1024**2
+"""Of a file in a talk and in a guild with boosts, and of several files of one message."""
+ATTACHED_MAX = 10
+FORWARD = 1
+"""The type of a reference of which the message holds a snapshot."""
+SNAPSHOT = ("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp")
 LIMITS = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "49", "X-RateLimit-Reset-After": "1.0"}
 """How many calls of a kind a channel takes: the bot's library makes one at a time until it knows."""
 BUTTON, MENU = 2, 3
@@ -40,7 +46,16 @@ class Message:
     content: str
     components: list[Any] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
-    file: tuple[str, bytes] | None = None
+    files: list[tuple[str, bytes]] = field(default_factory=list)
+    embeds: list[Any] = field(default_factory=list)
+    forwarded: Message | None = None
+    """What it is a snapshot of."""
+
+    @property
+    def attached(self) -> list[tuple[str, bytes]]:
+        """Its files, but for those that are shown in an embed."""
+        shown = _shown(self.embeds)
+        return [file for file in self.files if file[0] not in shown]
 
     @property
     def buttons(self) -> dict[str, str]:
@@ -77,6 +92,10 @@ class Discord(Fake):
         """Threads in which nothing can be edited until there is a new message."""
         self.closed: set[int] = set()
         """Channels in which Discord refuses everything."""
+        self.no_embeds: set[int] = set()
+        """Channels in which the bot may send no embeds."""
+        self.no_history: set[int] = set()
+        """Channels whose messages the bot may not read again."""
         self.guilds: dict[int, int] = {}
         """Channel → its guild, which has boosts: files may be of 50 MiB there. Before the bot connects."""
         self.speaks: dict[int, str] = {}
@@ -120,6 +139,12 @@ class Discord(Fake):
         data = {"id": str(self.next_id()), "name": name, "type": 1, "options": given, "resolved": resolved}
         self._interaction(2, data, by, channel)
 
+    def use(self, name: str, content: str, *, by: int = ANN, channel: int = CHANNEL) -> None:
+        """Somebody uses a command in the menu of a message that says this."""
+        message = self._as_json(Message(self.next_id(), channel, content))
+        data = {"id": str(self.next_id()), "name": name, "type": 3, "target_id": message["id"]}
+        self._interaction(2, data | {"resolved": {"messages": {message["id"]: message}}}, by, channel)
+
     def release(self) -> None:
         """Read on."""
         self.hold = False
@@ -152,8 +177,12 @@ class Discord(Fake):
         return found[-1] if found else None
 
     def files(self) -> list[tuple[str, bytes]]:
-        """Every file that has been sent."""
-        return [message.file for message in self.messages.values() if message.file]
+        """Every file that has been uploaded."""
+        return [file for message in self.messages.values() for file in message.attached]
+
+    def with_files(self) -> list[Message]:
+        """The messages with files, those that were forwarded, too."""
+        return [message for message in self.messages.values() if message.files or message.forwarded]
 
     def _interaction(self, kind: int, data: dict[str, Any], by: int, channel: int, **more: Any) -> None:
         user = {"id": str(by), "username": f"person{by}", "discriminator": "0", "avatar": None, "global_name": None}
@@ -232,7 +261,7 @@ class Discord(Fake):
             self._changed.set()
             await self._released.wait()
         try:
-            body, file = await _body(request)
+            body, files = await _body(request)
         except (ConnectionError, ClientPayloadError):
             self.aborted += 1
             self._changed.set()
@@ -250,7 +279,12 @@ class Discord(Fake):
                 where = f"ws://127.0.0.1:{self.port}/gateway"
                 return _json({"url": where, "shards": 1, "session_start_limit": limits})
             case ["PUT", "applications", _, "commands"]:
-                known = {"application_id": BOT["id"], "version": "1", "default_member_permissions": None}
+                known = {
+                    "application_id": BOT["id"],
+                    "version": "1",
+                    "default_member_permissions": None,
+                    "description": "",
+                }
                 self.commands = [{"id": str(self.next_id())} | known | command for command in body]
                 return _json(self.commands)
             case ["POST", "interactions", _, _, "callback"]:
@@ -262,12 +296,12 @@ class Discord(Fake):
                 return _json(self._as_json(Message(self.next_id(), CHANNEL, self.replies[-1])))
             case [_, "channels", channel, "messages", *_] if int(channel) in self.closed:
                 return _json({"message": "Cannot send messages in this channel", "code": 50008}, status=400)
-            case ["POST", "channels", _, "messages"] if file and self.drops:
+            case ["POST", "channels", _, "messages"] if files and self.drops:
                 self.drops -= 1
                 assert request.transport is not None
                 request.transport.abort()
             case ["POST", "channels", channel, "messages"]:
-                return self._posted(int(channel), body, file)
+                return self._refusal(int(channel), body, files) or self._posted(int(channel), body, files)
             case ["PATCH", "channels", channel, "messages", id]:
                 return self._edited(int(channel), int(id), body)
         return _json({"message": "404: Not Found", "code": 0}, status=404)
@@ -276,11 +310,33 @@ class Discord(Fake):
         interaction = {"id": str(self.next_id()), "type": 2, "response_message_id": str(self.next_id())}
         return {"interaction": interaction, "resource": {"type": body["type"]}}
 
-    def _posted(self, channel: int, body: dict[str, Any], file: tuple[str, bytes] | None) -> web.Response:
-        if file and len(file[1]) > (BOOSTED_MAX if channel in self.guilds else UPLOAD_MAX):
+    def _refusal(self, channel: int, body: dict[str, Any], files: list[tuple[str, bytes]]) -> web.Response | None:
+        """What Discord says of a message that it does not take."""
+        limit, embeds = BOOSTED_MAX if channel in self.guilds else UPLOAD_MAX, body.get("embeds") or []
+        sizes = [len(content) for _, content in files]
+        if max(sizes, default=0) > limit or sum(sizes) > max(limit, REQUEST_MAX):
             return _json({"message": "Request entity too large", "code": 40005}, status=413)
-        content = str(body.get("content") or "")
-        message = Message(self.next_id(), channel, content, (body.get("components") or []), [content], file)
+        if len(files) > ATTACHED_MAX:
+            return _json({"message": "Maximum number of attachments reached (10)", "code": 30015}, status=400)
+        if embeds and channel in self.no_embeds:
+            return _json({"message": "Missing Permissions", "code": 50013}, status=403)
+        if not _shown(embeds) <= {name for name, _ in files}:
+            return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
+        if (reference := body.get("message_reference")) and reference["type"] == FORWARD:
+            original = self.messages.get(int(reference["message_id"]))
+            where = int(reference["channel_id"]), int(reference.get("guild_id") or 0)
+            if original is None or where != (original.channel_id, self.guilds.get(original.channel_id, 0)):
+                return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
+            if original.channel_id in self.no_history:
+                why = "Cannot reference a message without permission to read message history"
+                return _json({"message": why, "code": 160009}, status=400)
+        return None
+
+    def _posted(self, channel: int, body: dict[str, Any], files: list[tuple[str, bytes]]) -> web.Response:
+        content, components, embeds = str(body.get("content") or ""), body.get("components"), body.get("embeds")
+        reference = body.get("message_reference") or {}
+        original = self.messages[int(reference["message_id"])] if reference.get("type") == FORWARD else None
+        message = Message(self.next_id(), channel, content, components or [], [content], files, embeds or [], original)
         self.messages[message.id] = message
         self.archived.discard(channel)
         return _json(self._as_json(message), headers=LIMITS)
@@ -299,11 +355,26 @@ class Discord(Fake):
         return _json(self._as_json(message), headers=LIMITS)
 
     def _as_json(self, message: Message) -> dict[str, Any]:
-        empty: dict[str, Any] = {"attachments": [], "embeds": [], "mentions": [], "mention_roles": []}
+        empty: dict[str, Any] = {"mentions": [], "mention_roles": [], "embeds": message.embeds}
         plain = {"pinned": False, "mention_everyone": False, "tts": False, "edited_timestamp": None}
         ids = {"id": str(message.id), "channel_id": str(message.channel_id), "author": BOT, "type": 0}
         said = {"content": message.content, "components": message.components, "timestamp": "2026-01-01T00:00:00+00:00"}
-        return empty | plain | ids | said
+        files = {"attachments": [self._attachment(message, *file) for file in message.attached]}
+        whole = empty | plain | ids | said | files
+        if message.forwarded is None:
+            return whole
+        copy = self._as_json(message.forwarded)
+        where = {"message_id": copy["id"], "channel_id": copy["channel_id"], "type": FORWARD}
+        shown = {
+            key: copy[key] for key in ("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp")
+        }
+        return whole | {"message_reference": where, "message_snapshots": [{"message": shown}]}
+
+    def _attachment(self, message: Message, name: str, content: bytes) -> dict[str, Any]:
+        """Its addresses hold for some time only."""
+        signed = f"{self.next_id()}/{name}?ex=6aa00000&is=6a9eae80&hm=0&"
+        url = f"https://cdn.discordapp.com/attachments/{message.channel_id}/{signed}"
+        return {"id": str(self.next_id()), "filename": name, "size": len(content), "url": url, "proxy_url": url}
 
 
 APPLICATION: dict[str, Any] = {
@@ -346,10 +417,18 @@ def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -
     return web.Response(body=said, status=status, headers={"Content-Type": "application/json"} | (headers or {}))
 
 
-async def _body(request: web.Request) -> tuple[Any, tuple[str, bytes] | None]:
-    """What was said, and the file that came along."""
+async def _body(request: web.Request) -> tuple[Any, list[tuple[str, bytes]]]:
+    """What was said, and the files that came along, each of which it has to name."""
     if request.content_type != "multipart/form-data":
-        return (await request.json() if request.can_read_body else {}), None
+        return (await request.json() if request.can_read_body else {}), []
     form = await fields(request)
-    files = [value for value in form.values() if isinstance(value, tuple)]
-    return json.loads(form.get("payload_json") or "{}"), files[0] if files else None
+    files = [value for name, value in form.items() if re.fullmatch(r"files\[\d+\]", name)]
+    body = json.loads(form.get("payload_json") or "{}")
+    assert [each["filename"] for each in body["attachments"]] == [name for name, _ in files]
+    return body, files
+
+
+def _shown(embeds: list[Any]) -> set[str]:
+    """The files that are shown in embeds."""
+    places = [embed.get(place) or {} for embed in embeds for place in ("image", "thumbnail")]
+    return {place["url"].removeprefix("attachment://") for place in places if place}

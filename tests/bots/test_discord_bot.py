@@ -27,7 +27,7 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
         api, server = place.discord, place.server
         await api.until(lambda: api.ready)
         assert {command["name"] for command in api.commands} == {
-            *("get", "queue", "cancel", "retry", "stats", "status", "settings")
+            *("get", "queue", "cancel", "retry", "stats", "status", "settings", "Download the links")
         }
         api.later = 1
         film = server.put("/film.bin", BODY, rate=200_000)
@@ -47,7 +47,7 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
         await api.until(lambda: "Too large for Discord" in failed.content)
         assert [row["status"] for row in place.reactor.rows()] == ["uploaded", "downloaded", "uploaded"]
 
-        api.command("get", links=server.put("/stalls.bin", BODY, stall_after=50_000))
+        api.use("Download the links", f"this one: {server.put('/stalls.bin', BODY, stall_after=50_000)}")
         await api.until(lambda: api.about("stalls.bin", "▓"))
         api.command("queue")
         await api.until(lambda: api.replies[-1] == "#4 stalls.bin (fetching)")
@@ -69,8 +69,10 @@ async def test_strangers_and_other_channels_change_nothing(tmp_path: Path) -> No
         await api.until(lambda: len(api.replies) == 1)
         assert f"`{BOB}`" in api.replies[0]
         assert place.reactor.rows() == []
-        api.command("get", links=f"{url} {url}?2")
+        api.command("get", links=f"{url} {url}?2", container="mkv", audio_language="de")
         await api.until(lambda: len(api.replies) == 2)
+        asked = json.loads(place.reactor.row(1)["options"])
+        assert (asked["container"], asked["language"]) == ("mkv", "de")
         assert api.replies[1] == "Added: 1 of 2. You can have 1 waiting at once."
         await api.until(lambda: api.about("film.bin"))
         api.press(place.about("film.bin"), "Cancel", by=BOB)

@@ -8,9 +8,12 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from tests.bots.copied import discord
-from tests.bots.discord_api import ANN, BOB, CHANNEL, OTHER_CHANNEL
+from tests.bots.copied import DiscordPlace, discord
+from tests.bots.discord_api import ANN, BOB, CHANNEL, OTHER_CHANNEL, Message
+from tests.bots.stages import song_of
+from tests.media.samples import SECONDS, Samples
 
 BODY = random.Random(6).randbytes(400_000)
 LARGE = BODY * 20
@@ -22,6 +25,22 @@ def left_alone(database: Path) -> list[int]:
     """The channels that are."""
     with closing(sqlite3.connect(database)) as db:
         return [id for (id,) in db.execute("SELECT channel_id FROM bot_channels WHERE quiet_until > 1e9")]
+
+
+async def enter(place: DiscordPlace, file: Path, *, channel: int = CHANNEL, key: str | None = None) -> dict[str, Any]:
+    """Ann has asked for this, and it has come. The row, once it is sent or given up."""
+    guild, reactor = place.discord.guilds.get(channel), place.reactor
+    await place.discord.until(lambda: place.discord.ready)
+    sql = """INSERT INTO downloads (url, status, file_path, channel_id, guild_id, user_id, media_key)
+        VALUES ('magnet:?xt=urn:btih:0', 'downloaded', ?, ?, ?, ?, ?)"""
+    reactor.execute(sql, str(file), channel, guild, ANN, key)
+    id = len(reactor.rows())
+    await reactor.until(lambda: reactor.row(id)["status"] == "uploaded" or reactor.row(id)["upload_error"])
+    return reactor.row(id)
+
+
+def names(messages: list[Message]) -> list[list[str]]:
+    return [[name for name, _ in message.attached] for message in messages]
 
 
 async def test_channels_take_turns_and_an_upload_can_be_stopped(tmp_path: Path) -> None:
@@ -107,6 +126,56 @@ async def test_a_guild_with_boosts_takes_larger_files_and_larger_ones_in_pieces(
         assert len(api.files()) == 3
         asked = [json.loads(row["options"] or "{}") for row in place.reactor.rows()]
         assert asked == [{}, {"split_mib": 50}, {"split_mib": 50}]
+
+
+async def test_several_files_are_one_message_and_what_was_sent_before_is_forwarded(tmp_path: Path) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for name in (*(f"{number:02}.jpg" for number in range(1, 12)), "a.txt", "b.mp3", "film.mp4"):
+        (folder / name).write_bytes(BODY[:1000])
+    pictures, others = [f"{number:02}.jpg" for number in range(1, 11)], ["a.txt", "b.mp3"]
+    async with discord(tmp_path, serving=False, guilds={GUILD_CHANNEL: 77}) as place:
+        api = place.discord
+        await enter(place, folder, key="torrent:0")
+        first = api.with_files()
+        assert names(first) == [pictures, ["11.jpg", "film.mp4"], others]
+        await enter(place, folder, key="torrent:0", channel=GUILD_CHANNEL)
+        again = api.with_files()[3:]
+        assert [message.forwarded for message in again] == first
+        assert {message.channel_id for message in again} == {GUILD_CHANNEL}
+
+        del api.messages[first[1].id]
+        (folder / "a.txt").write_bytes(b"another")
+        await enter(place, folder, key="torrent:0", channel=GUILD_CHANNEL)
+        there = api.with_files()[5:]
+        assert [message.forwarded for message in there] == [first[0], None, None]
+        assert names(there)[1:] == [["11.jpg", "film.mp4"], others]
+        api.no_history = {GUILD_CHANNEL}
+        await enter(place, folder, key="torrent:0")
+        assert names(api.with_files()[8:]) == [[], ["11.jpg", "film.mp4"], others], "the first is in another channel"
+
+
+async def test_a_sound_has_its_cover_and_a_film_that_discord_does_not_play_a_picture(
+    tmp_path: Path, samples: Samples
+) -> None:
+    song, film = song_of(samples), samples.film("film.mkv")
+    async with discord(tmp_path, serving=False) as place:
+        api = place.discord
+        await enter(place, song)
+        await enter(place, film)
+        await enter(place, samples.film())
+        heard, seen, played = api.with_files()
+        (card,), (picture,) = heard.embeds, seen.embeds
+        assert (card["title"], card["description"]) == ("A = song; of ours", f"Somebody · 0:0{SECONDS}")
+        assert card["thumbnail"] == {"url": "attachment://picture.jpg"}
+        assert (picture["title"], picture["description"]) == ("film", f"0:0{SECONDS} · 96×64")
+        assert picture["image"] == {"url": "attachment://picture.jpg"}
+        assert [name for name, _ in heard.files] == ["song.mp3", "picture.jpg"]
+        assert all(message.files[1][1].startswith(b"\xff\xd8") for message in (heard, seen))
+        assert (names([played]), played.embeds) == ([["film.mp4"]], [])
+        api.no_embeds = {CHANNEL}
+        await enter(place, song)
+        assert (names(api.with_files()[3:]), api.with_files()[3].embeds) == ([["song.mp3"]], [])
 
 
 async def test_a_file_that_is_gone_or_refused_keeps_back_no_other(tmp_path: Path) -> None:

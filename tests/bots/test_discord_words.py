@@ -41,6 +41,15 @@ def test_both_bots_read_their_texts_alike() -> None:
     assert code[0] == code[1]
 
 
+def test_fields_of_a_command_are_options_of_a_row() -> None:
+    (asked_for,) = loaded("discord", "asked_for")
+    assert asked_for.options_of(preset="music, archive", sound="film", subtitles="none") == {
+        "use": ["music", "archive"],
+        "want": "video",
+        "subtitles": None,
+    }
+
+
 @pytest.mark.parametrize("language", ["de", "en", "es"])
 def test_every_state_has_its_words(language: str) -> None:
     (words,) = loaded("discord", "words")

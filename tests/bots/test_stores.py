@@ -62,3 +62,20 @@ async def test_what_telegram_has_is_remembered_and_forgotten(tmp_path: Path) -> 
         assert await ours.file_ids("key", parts) == ids
         await ours.forget_ids("key", ["a", "b'\""])
         assert await ours.file_ids("key", parts) == {"ü/c": ("document", "id-c")}
+
+
+async def test_the_messages_that_hold_just_what_is_to_be_sent_are_remembered(tmp_path: Path) -> None:
+    store, media = loaded("discord", "store", "media")
+    parts = [media.Part(tmp_path / name, name, count) for count, name in enumerate(("a", "b'\"", "ü/c"), 1)]
+    row = Download(id=7, url="u", status="uploading", media_key="key", extra={"channel_id": 5, "guild_id": None})
+    async with Queue(tmp_path / "bot.db"), store.Store.open(tmp_path / "bot.db") as ours:
+        for _ in range(2):
+            await ours.parts_sent(row, parts[:2], 70)
+        await ours.parts_sent(row, parts[2:], 71)
+        assert await ours.sent_parts(7) == {"a", "b'\"", "ü/c"}
+        assert await ours.messages_with("key", parts) == {(None, 5, 70): ["a", "b'\""], (None, 5, 71): ["ü/c"]}
+        larger = media.Part(tmp_path / "c", "ü/c", 9)
+        assert await ours.messages_with("key", [parts[0], larger]) == {}, "with b, or of another size"
+        await ours.parts_sent(row, parts[:1], 72)
+        await ours.parts_sent(row, parts, None)
+        assert await ours.messages_with("key", parts) == {(None, 5, 72): ["a"], (None, 5, 71): ["ü/c"]}

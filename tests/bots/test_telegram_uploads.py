@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.bots.copied import Place, telegram
+from tests.bots.stages import song_of
 from tests.bots.telegram import ANN, BOB, Message, Refusal, too_many
 from tests.media.samples import SECONDS, Samples
 from tests.real.swarm import swarm_in
@@ -71,11 +72,6 @@ async def test_chats_take_turns_and_an_upload_is_shown_and_stopped(tmp_path: Pat
 
 
 async def test_films_and_sounds_come_with_what_players_show_and_once(tmp_path: Path, samples: Samples) -> None:
-    song, cover = samples.root / "song.mp3", samples.root / "cover.jpg"
-    samples.run("-f", "lavfi", "-i", "testsrc2=size=400x400:duration=1", "-frames:v", "1", cover)
-    both = ("-i", samples.film(), "-i", cover, "-map", "0:a", "-map", "1:v", "-c:v", "copy")
-    tags = ("-metadata", "title=A = song; of\nours", "-metadata", "artist=Somebody")
-    samples.run(*both, "-disposition:v", "attached_pic", "-id3v2_version", "3", *tags, song)
     async with telegram(tmp_path, ALLOWED_USERS=BOTH) as place:
         api, server = place.api, place.server
         await place.uploader.start()
@@ -94,7 +90,7 @@ async def test_films_and_sounds_come_with_what_players_show_and_once(tmp_path: P
         assert [message.by_id for message in api.files_sent()] == [False, True, False]
         is_a_film(api.files_sent()[-1])
 
-        sound = api.say(server.put("/song.mp3", song.read_bytes()))
+        sound = api.say(server.put("/song.mp3", song_of(samples).read_bytes()))
         await api.until(lambda: "Here it is" in api.told(sound))
         heard = api.files_sent()[-1]
         assert heard.kind == "audio"
@@ -135,8 +131,8 @@ async def test_films_of_one_name_have_their_own_pictures_and_no_tag_comes_from_e
     samples.run("-f", "lavfi", "-i", "color=green:size=96x64:duration=1", "-c:v", "libx264", green)
     files = {"1/film.mp4": samples.film().read_bytes(), "2/film.mp4": green.read_bytes()}
     async with telegram(tmp_path) as place:
-        song_of = {"song.mp3": b";FFMETADATA1\ntitle=No sound at all\n"}
-        await enter(place, tmp_path / "holiday", files | song_of)
+        no_song = {"song.mp3": b";FFMETADATA1\ntitle=No sound at all\n"}
+        await enter(place, tmp_path / "holiday", files | no_song)
         await place.uploader.start()
         await place.api.until(lambda: len(place.api.files_sent()) == 3)
         one, two, song = place.api.files_sent()
