@@ -149,7 +149,8 @@ async def _join(
     if (given := await _without_ffmpeg(folder, extraction, checked, reader)) is not None:
         return given
     sound_alone = PurePath(finish.name).suffix.lower() in AUDIO_SUFFIXES
-    picky = await _is_picky(ffmpeg, folder) if any(track.form == "hls" for track in finish.tracks) else False
+    in_parts = any(track.form != "file" and not are_texts(track) for track in finish.tracks)
+    picky = await _is_picky(ffmpeg, folder) if in_parts else False
     sources = [
         await _source(ffmpeg, folder, number, track, checked.sizes, picky=picky)
         for number, track in enumerate(checked.tracks)
@@ -318,7 +319,7 @@ def _same(codec: str) -> str:
 async def _is_picky(ffmpeg: Path, folder: Path) -> bool:
     """True when this ffmpeg compares the suffixes of segments with their content, which of ours says nothing.
 
-    Raises ProgramMissing when it is too old to be kept from playlists in segments."""
+    Raises ProgramMissing when it is too old to be kept from playlists in segments, and to read a list of parts."""
     if ffmpeg not in _PICKY:
         run = await run_ffmpeg(ffmpeg, ["-v", "quiet", "-h", "demuxer=hls"], folder=folder, deadline_s=PROBE_DEADLINE_S)
         if "seg_format_options" not in run.output:

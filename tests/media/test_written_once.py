@@ -6,19 +6,23 @@ import resource
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from reactor.errors import DownloadError
+from reactor.files.staging import RESULT_FOLDER
 from reactor.media import mp4_index, room
 from reactor.media.choice import Choice
+from reactor.media.convert import convert
 from reactor.media.mp4 import boxes
 from reactor.media.mp4_index import Target, write
 from reactor.media.muxing import muxer_arguments
+from reactor.media.pieces import split
 from reactor.media.probing import probe
 from reactor.media.room import Room
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.options import Options, parse_options
 from tests.media.conftest import Fetched, Serve
 from tests.media.joining import join
 from tests.media.samples import KEYS, Samples, files
@@ -51,6 +55,16 @@ def noise(samples: Samples) -> Path:
             *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-crf", "10", "-c:a", "aac", path),
         )
     return path
+
+
+def sparse(samples: Samples, folder: Path) -> Path:
+    """A film that has one picture a second at its beginning, and many later."""
+    film = folder / "film.mp4"
+    samples.run(
+        *("-f", "lavfi", "-i", f"testsrc2=size=96x64:rate=50:duration={LASTS_S},select='gte(t,5)+not(mod(n,50))'"),
+        *("-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", film),
+    )
+    return film
 
 
 def written() -> int:
@@ -127,12 +141,7 @@ async def test_every_form_is_written_once(
 async def test_a_film_whose_index_grows_is_written_again_with_the_room_for_it(
     samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At its beginning there is one picture a second."""
-    film = tmp_path / "film.mp4"
-    samples.run(
-        *("-f", "lavfi", "-i", f"testsrc2=size=96x64:rate=50:duration={LASTS_S},select='gte(t,5)+not(mod(n,50))'"),
-        *("-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", film),
-    )
+    film = sparse(samples, tmp_path)
     monkeypatch.setattr(mp4_index, "SPARE_BYTES", 0)
     arguments = ["-i", film.name, "-map", "0", "-c", "copy"]
     target = Target(tmp_path / "made.mp4", "h264", film.stat().st_size, float(LASTS_S))
@@ -236,3 +245,45 @@ async def test_what_is_small_is_moved_and_what_only_we_read_is_not(
     await write(samples.ffmpeg, arguments, replace(target, final=True), deadline_s=60)
     assert layout(target.path) == MOVED
     assert left_empty(target.path) == 0
+
+
+async def test_so_are_the_pieces_of_a_film(samples: Samples, noise: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(noise.read_bytes())
+    size = film.stat().st_size
+    before = written()
+    told = await split(lambda: samples.ffmpeg, tmp_path, [(film, PurePosixPath("film.mp4"))], size * 2 // 5)
+    assert told == ()
+    assert written() - before <= MORE * size
+    pieces = sorted((tmp_path / RESULT_FOLDER).iterdir())
+    assert len(pieces) >= 3
+    assert [layout(each) for each in pieces] == [LEFT] * len(pieces)
+    assert sum(pictures(samples.ffmpeg, each) for each in pieces) == FRAMES
+
+
+async def test_pieces_whose_indexes_need_more_than_is_left_are_cut_again(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mp4_index, "SPARE_BYTES", 0)
+    film = sparse(samples, tmp_path)
+    size = film.stat().st_size
+    await split(lambda: samples.ffmpeg, tmp_path, [(film, PurePosixPath("film.mp4"))], size * 2 // 5)
+    pieces = sorted((tmp_path / RESULT_FOLDER).iterdir())
+    assert [layout(each) for each in pieces] == [MOVED] * len(pieces)
+    assert sum(pictures(samples.ffmpeg, each) for each in pieces) == pictures(samples.ffmpeg, film)
+
+
+async def test_so_is_a_film_with_a_cover(samples: Samples, noise: Path, tmp_path: Path) -> None:
+    """The picture is in the index, once however long the film is."""
+    film = tmp_path / "film.mp4"
+    film.write_bytes(noise.read_bytes())
+    size, options = film.stat().st_size, parse_options({"thumbnail": "embed"}, Options)
+    before = written()
+    await convert(samples.ffmpeg, tmp_path, film, Finish(how="file", name="film.mp4", options=options))
+    (made,) = tmp_path.glob(".joined.*")
+    assert size <= written() - before <= MORE * size
+    assert layout(made) == LEFT
+    assert left_empty(made) < 2 * mp4_index.SPARE_BYTES
+    found = await probe(samples.ffmpeg, made)
+    assert (found.video, found.audio, found.cover) == ("h264", "aac", True)
+    assert pictures(samples.ffmpeg, made) == FRAMES
