@@ -2,7 +2,7 @@
 away or changed.
 
 What was asked for stands in `reactor_mirrors`, with the columns that it uses as they were when the functions were made
-(`mirror_sql.SHAPE`): one question says whether all is as it was (`kept`). A process that serves the database makes
+(`mirror_tables.SHAPE`): one question says whether all is as it was (`kept`). A process that serves the database makes
 the functions and triggers anew otherwise, and tells what the bot had locked (`reactor_untold`). Each public function is
 one transaction, or only reads, but for what adds a column and an index to `downloads`.
 """
@@ -29,7 +29,8 @@ from reactor.database.mirror import (
 )
 from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.migration import contract_columns, patiently
-from reactor.database.postgres.mirror_sql import SHAPE, Kind, MirrorSql, array, functions, triggers, used
+from reactor.database.postgres.mirror_sql import MirrorSql
+from reactor.database.postgres.mirror_tables import SHAPE, Kind, array, functions, triggers, used
 from reactor.database.postgres.waking import NOTIFY
 from reactor.database.sql.connection import Column, Connection, columns, has_table, transaction
 from reactor.database.sql.mirror_words import IS_LIVE, WORDS_MAX, attached_before, index_name, text_literal
@@ -85,7 +86,7 @@ def attach(connection: PostgresConnection, mirror: Mirror) -> Attached:
 def planned(connection: PostgresConnection, mirror: Mirror) -> Attached:
     """What `attach` would do. Nothing is written. Raises as it does."""
     found, mended = _attached_before(connection, mirror)
-    waiting = f"SELECT count(*) FROM {quoted(found.table)} AS t WHERE {sql_of(connection, found).waiting()}"
+    waiting = f"SELECT count(*) FROM {quoted(found.table)} AS t WHERE {sql_of(connection, found).into.waiting()}"
     ((waits,),) = connection.raw.execute(waiting.encode()).fetchall()
     return _shown(connection, found, waits, mended=mended)
 
@@ -246,7 +247,7 @@ def _inside(connection: PostgresConnection, mirror: Mirror, *, mended: bool) -> 
         f"DELETE FROM reactor_mirrors WHERE name = {text_literal(mirror.table)}",
         f"INSERT INTO reactor_mirrors (name, definition, columns, triggers, shape) VALUES ({row})",
         *([f"DROP FUNCTION IF EXISTS {into}() CASCADE", *sql.catch_up()] if mended else []),
-        sql.take(),
+        sql.into.take(),
         *sql.made(),
         NOTIFY,
     ]
@@ -256,8 +257,8 @@ def _made(connection: PostgresConnection, mirror: Mirror, *, mended: bool, hurry
     """How many rows of the bot's were taken."""
     for statement in _outside(connection, mirror):
         patiently(connection, statement)
-    taken, take = 0, sql_of(connection, mirror).take()
-    orphans = [sql_of(connection, mirror).forget_orphans()] if mended and not hurry else []
+    taken, take = 0, sql_of(connection, mirror).into.take()
+    orphans = [sql_of(connection, mirror).into.forget_orphans()] if mended and not hurry else []
     with transaction(_shared(connection)):
         if hurry:
             connection.raw.execute(HURRY)
@@ -307,9 +308,9 @@ def _tell(connection: PostgresConnection) -> None:
             if _lost_columns(connection, mirror):
                 continue
             sql = sql_of(connection, mirror)
-            told = _ids(connection, sql.locked(), wanted)
-            connection.raw.execute(sql.tell().encode(), (told,))
-            locked |= set(_ids(connection, sql.there(), wanted)) - set(told)
+            told = _ids(connection, sql.back.locked(), wanted)
+            connection.raw.execute(sql.back.tell().encode(), (told,))
+            locked |= set(_ids(connection, sql.back.there(), wanted)) - set(told)
         done = [id for id, download_id in noted.items() if download_id not in locked]
         connection.raw.execute("DELETE FROM reactor_untold WHERE id = ANY (%s)", (done,))
 
