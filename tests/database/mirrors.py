@@ -17,6 +17,17 @@ from tests.database.sqlite.shapes import Shape
 
 NOW = 1_800_000_000.0
 URL = "http://host.example/{}"
+WORDS = "queued=pending,new=pending,running=downloading,done=downloaded,failed=failed,stopped=cancelled"
+JOBS = """CREATE TABLE jobs (id text PRIMARY KEY, url text, status text DEFAULT 'queued', "user" integer, path text,
+    note text, wishes text, percent integer)"""
+MIRROR = Mirror(
+    table="jobs",
+    url="url",
+    status=("status",),
+    words=read_words([WORDS], 1),
+    read={"owner": "user", "options": "wishes"},
+    written={"file_path": "path"},
+)
 BROKEN = Failure("timeout", "The server stopped answering.")
 
 

@@ -21,6 +21,11 @@ from tests.database.sqlite.bot import opened
 class Engine(Protocol):
     """One database, empty at first."""
 
+    place: str
+    """Where it is, as DOWNLOAD_DB has it."""
+    sqlalchemy: str
+    """The same, as SQLAlchemy has it."""
+
     def open_store(self, owner: str = "me", owner_column: str | None = None) -> AbstractAsyncContextManager[Store]:
         """The daemon's side."""
         ...
@@ -51,6 +56,8 @@ class Sqlite:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "bot.db"
+        self.place = str(self._path)
+        self.sqlalchemy = f"sqlite:///{self._path}"
 
     def open_store(self, owner: str = "me", owner_column: str | None = None) -> AbstractAsyncContextManager[Store]:
         return engine.open_store(self._path, owner=owner, owner_column=owner_column)
@@ -78,6 +85,8 @@ class Postgres:
 
     def __init__(self, url: str) -> None:
         self._address = ServerAddress(url)
+        self.place = url
+        self.sqlalchemy = url.replace("postgresql://", "postgresql+psycopg://")
 
     def open_store(self, owner: str = "me", owner_column: str | None = None) -> AbstractAsyncContextManager[Store]:
         return store.open_store(self._address, owner=owner, owner_column=owner_column)

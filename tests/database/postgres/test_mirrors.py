@@ -1,5 +1,5 @@
-"""What a bot's statements do to a table that is attached on PostgreSQL, where both write at the same time; and what
-becomes of it when the bot changes that table."""
+"""What is PostgreSQL's own of a table that is attached, where both write at the same time, and any type may be changed;
+see tests/database/contract/test_mirrors.py for the rest."""
 
 from __future__ import annotations
 
@@ -13,29 +13,15 @@ import pytest
 from psycopg.errors import LockNotAvailable
 
 from reactor.core import commands
-from reactor.core.events import SaveRejected
 from reactor.core.job import Attempt
 from reactor.database import engine
-from reactor.database.mirror import Mirror, MirrorMended, MirrorTrouble, read_words
+from reactor.database.mirror import Mirror, MirrorTrouble
 from reactor.database.postgres.waking import CHANNEL
 from reactor.database.store import Store
 from reactor.errors import DatabaseError
-from reactor.lists import Entry
-from reactor.models import Kind, Stage
-from tests.database.mirrors import BROKEN, NOW, claim, watched
+from reactor.models import Stage
+from tests.database.mirrors import BROKEN, JOBS, MIRROR, NOW, claim, watched
 from tests.database.postgres.bot import Bot
-
-WORDS = "queued=pending,new=pending,running=downloading,done=downloaded,failed=failed,stopped=cancelled"
-JOBS = """CREATE TABLE jobs (id text PRIMARY KEY, url text, status text DEFAULT 'queued', "user" integer, path text,
-    note text, wishes text, percent integer)"""
-MIRROR = Mirror(
-    table="jobs",
-    url="url",
-    status=("status",),
-    words=read_words([WORDS], 1),
-    read={"owner": "user", "options": "wishes"},
-    written={"file_path": "path"},
-)
 
 
 @asynccontextmanager
@@ -78,71 +64,6 @@ def done(attempt: Attempt) -> commands.SaveDownloaded:
     return commands.SaveDownloaded(attempt, "/d/u", 1, None)
 
 
-async def test_what_does_not_wait_is_not_taken(bot: Bot) -> None:
-    bot.sql(JOBS)
-    insert = "INSERT INTO jobs (id, url, status) VALUES "
-    bot.sql(f"{insert} ('a', 'u', 'done'), ('b', 'u', 'archived'), ('c', NULL, 'new')")
-    bot.sql(f"{insert} ('d', 'v', 'running'), ('e', 'w', 'queued')")
-    found = await engine.attach(bot.url, MIRROR)
-    assert (found.taken, found.strangers) == (2, (("archived", 1),))
-    assert mirrored(bot) == [("d", "pending", "v"), ("e", "pending", "w")]
-    bot.sql("UPDATE jobs SET url = 'y' WHERE id = 'c'")
-    bot.sql("UPDATE jobs SET status = 'queued' WHERE id = 'a'")
-    assert mirrored(bot)[2:] == [("c", "pending", "y"), ("a", "pending", "u")]
-
-
-async def test_an_owner_and_options_are_those_of_the_bots_row_while_it_waits(bot: Bot) -> None:
-    async with attached(bot) as store:
-        bot.sql("""INSERT INTO jobs (id, url, "user", wishes) VALUES ('a', 'u', 42, '{"quality": 720}')""")
-        bot.sql("UPDATE jobs SET url = 'v', \"user\" = 43, wishes = NULL WHERE id = 'a'")
-        assert bot.sql("SELECT url, owner, options FROM downloads") == [("v", "43", None)]
-        await claim(store)
-        bot.sql("UPDATE jobs SET url = 'w', wishes = '{}' WHERE id = 'a'")
-        assert bot.sql("SELECT url, options FROM downloads") == [("v", None)], "it is under way"
-
-
-async def test_a_bot_that_goes_its_own_way(bot: Bot) -> None:
-    async with attached(bot) as store:
-        add(bot, "a", "b", "c", "d")
-        first, second, third = await claim(store, 3)
-        assert await store.save([done(first)], NOW) == ()
-        bot.sql("UPDATE jobs SET status = 'uploading' WHERE id = 'a'")
-        assert mirrored(bot)[0] == ("a", "uploading", "u")
-        bot.sql("UPDATE jobs SET status = 'held' WHERE id IN ('b', 'd')")
-        bot.sql("UPDATE jobs SET status = 'failed' WHERE id = 'c'")
-        assert await watched(store, second, third) == [], "these are the bot's again"
-        assert await claim(store) == []
-        bot.sql("UPDATE jobs SET status = 'queued' WHERE id = 'b'")
-        assert len(await claim(store)) == 1
-        bot.sql("TRUNCATE jobs")
-        assert mirrored(bot) == []
-
-
-async def test_a_row_that_an_orm_saves_whole_and_late_changes_nothing(bot: Bot) -> None:
-    async with attached(bot) as store:
-        add(bot, "a")
-        whole = "UPDATE jobs SET url = 'u', status = %s, \"user\" = 1, path = NULL, note = 'x' WHERE id = 'a'"
-        (attempt,) = await claim(store)
-        for word in ("running", "queued", "running"):
-            bot.sql(whole, word)
-            assert await watched(store, attempt) == [("downloading", False)]
-        assert await store.save([done(attempt)], NOW) == ()
-        assert bot.sql("SELECT status, path FROM jobs") == [("done", "/d/u")]
-
-
-async def test_asked_for_again_while_it_is_being_stopped(bot: Bot) -> None:
-    async with attached(bot) as store:
-        add(bot, "a", "b")
-        (first,) = await claim(store, 1)
-        bot.sql("UPDATE jobs SET status = 'stopped'")
-        assert await watched(store, first) == [("downloading", True)]
-        bot.sql("UPDATE jobs SET status = 'queued'")
-        assert await store.save([commands.SaveCancelled(first)], NOW) == ()
-        assert states(bot) == [("a", "queued"), ("b", "queued")]
-        assert len({each.download_id for each in await claim(store)} - {first.download_id}) == 2
-        assert states(bot) == [("a", "running"), ("b", "running")]
-
-
 @pytest.mark.parametrize("name", ["again", "zagain"])
 async def test_a_trigger_of_the_bots_that_asks_for_what_failed_again(bot: Bot, name: str) -> None:
     """It may come before ours, or after it."""
@@ -161,46 +82,19 @@ async def test_a_trigger_of_the_bots_that_asks_for_what_failed_again(bot: Bot, n
         assert [status for _, status, _ in mirrored(bot)] in (["downloading"], ["pending"]), "it is not forgotten"
 
 
-async def test_entries_of_a_list_are_no_rows_of_the_bots(bot: Bot) -> None:
-    async with attached(bot) as store:
+async def test_what_plain_sql_does_is_told_too(bot: Bot) -> None:
+    async with attached(bot):
         add(bot, "a")
-        (attempt,) = await claim(store)
-        entries = tuple(Entry(key=f"{n}", url=f"http://host.example/{n}", position=n) for n in (1, 2, 3))
-        assert await store.save([commands.SaveEntries(attempt, entries, 9)], NOW) == ()
-        assert await store.save([commands.SaveListed(attempt, Kind.YTDLP, "A list", 3)], NOW) == ()
-        assert [key for key, *_ in mirrored(bot)] == ["a", None, None, None]
-
-
-async def test_two_tables_at_once(bot: Bot) -> None:
-    bot.sql(JOBS)
-    bot.sql(JOBS.replace("TABLE jobs", 'TABLE "Jobs!"'))
-    other = Mirror("Jobs!", "url", ("status",), MIRROR.words)
-    assert (await engine.attach(bot.url, MIRROR)).mirror.links == ("mirror_jobs",)
-    assert (await engine.attach(bot.url, other)).mirror.links == ("mirror_jobs2",)
-    async with bot.store() as store:
-        add(bot, "a")
-        bot.sql("INSERT INTO \"Jobs!\" (id, url) VALUES ('a', 'v')")
-        first, second = await claim(store)
-        assert await store.save([commands.SaveFailed(second, BROKEN)], NOW) == ()
-        assert states(bot) == [("a", "running")]
-        assert bot.sql('SELECT status FROM "Jobs!"') == [("failed",)]
-        await engine.detach(bot.url, "JOBS")
-        assert await watched(store, first) == []
-        bot.sql("UPDATE \"Jobs!\" SET status = 'queued'")
-        assert len(await claim(store)) == 1
-
-
-async def test_what_the_page_and_the_command_line_and_plain_sql_do_is_told_too(bot: Bot) -> None:
-    async with attached(bot) as store, bot.table() as table:
-        add(bot, "a")
-        (attempt,) = await claim(store)
-        assert await table.cancel(attempt.download_id)
-        assert await store.save([commands.SaveCancelled(attempt)], NOW) == ()
-        assert states(bot) == [("a", "stopped")]
-        assert await table.retry(attempt.download_id)
-        assert states(bot) == [("a", "queued")]
         bot.sql("UPDATE downloads SET status = 'failed'")
         assert states(bot) == [("a", "failed")]
+
+
+async def test_a_table_that_is_emptied_at_once(bot: Bot) -> None:
+    async with attached(bot) as store:
+        add(bot, "a", "b")
+        (first,) = await claim(store, 1)
+        bot.sql("TRUNCATE jobs")
+        assert (mirrored(bot), await watched(store, first)) == ([], [])
 
 
 async def test_a_cancel_of_a_row_that_is_being_stopped_is_written_once(bot: Bot) -> None:
@@ -213,19 +107,6 @@ async def test_a_cancel_of_a_row_that_is_being_stopped_is_written_once(bot: Bot)
         bot.sql("UPDATE jobs SET percent = 1")
         assert bot.sql("SELECT CAST(ctid AS text) FROM downloads") == place
         assert await watched(store, attempt) == [("downloading", True)]
-
-
-async def test_constraints_of_the_bots_end_a_row_and_no_other(bot: Bot) -> None:
-    schema = JOBS.replace("path text", "path text CHECK (path NOT LIKE '%odd%')")
-    async with attached(bot, MIRROR, schema) as store:
-        add(bot, "a", "b")
-        first, second = await claim(store)
-        ended = [commands.SaveDownloaded(first, "/d/odd", 1, None), done(second)]
-        (rejected,) = await store.save(ended, NOW)
-        assert isinstance(rejected, SaveRejected)
-        assert (rejected.attempt, rejected.failure.code) == (first, "constraint")
-        assert await store.save([commands.SaveFailed(first, rejected.failure)], NOW) == ()
-        assert states(bot) == [("a", "failed"), ("b", "done")]
 
 
 # Both at the same time
@@ -356,26 +237,6 @@ async def test_a_bot_wakes_the_reactor_by_its_own_table(bot: Bot) -> None:
 # A table that the bot changes
 
 
-async def test_a_table_that_was_made_anew_is_attached_again(bot: Bot) -> None:
-    async with attached(bot) as store:
-        add(bot, "a", "b", "c")
-        first, second = await claim(store, 2)
-        bot.sql(
-            JOBS.replace("TABLE jobs", "TABLE anew")
-            + "; INSERT INTO anew SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE anew RENAME TO jobs"
-        )
-        add(bot, "d")
-        bot.sql("UPDATE jobs SET status = 'stopped' WHERE id = 'b'")
-        assert [each.download_id for each in await claim(store)] == [3, 4]
-        assert (await store.unserved()).mended == (MirrorMended("jobs", 1),)
-        assert (await store.unserved()).mended == ()
-        assert await watched(store, first, second) == [("downloading", False), ("downloading", True)]
-        assert await store.save([done(first)], NOW) == ()
-        add(bot, "e")
-        assert len(await claim(store)) == 1
-        assert [word for _, word in states(bot)] == ["done", "stopped", "running", "running", "running"]
-
-
 async def test_a_table_that_was_put_aside_is_the_bots_alone(bot: Bot) -> None:
     async with attached(bot) as store:
         add(bot, "a", "b")
@@ -449,21 +310,7 @@ async def test_a_migration_is_held_up_by_nothing_and_mended(bot: Bot, change: st
         assert (await store.unserved()).mirrors == ()
 
 
-async def test_attaching_again_mends_it_too(bot: Bot) -> None:
-    bot.sql(JOBS)
-    await engine.attach(bot.url, MIRROR)
-    add(bot, "a", "b")
-    with pytest.raises(DatabaseError, match="attached already"):
-        await engine.attach(bot.url, MIRROR)
-    bot.sql("DROP TRIGGER reactor_mirror_jobs_rows ON jobs")
-    add(bot, "c")
-    bot.sql("DELETE FROM jobs WHERE id = 'b'")
-    again = await engine.attach(bot.url, MIRROR)
-    assert (again.mended, again.taken) == (True, 1)
-    assert mirrored(bot) == [("a", "pending", "u"), ("c", "pending", "u")]
-
-
-async def test_a_reactor_that_was_off_while_the_table_was_made_anew(bot: Bot) -> None:
+async def test_a_function_that_is_gone_is_made_again(bot: Bot) -> None:
     async with attached(bot) as store:
         add(bot, "a", "b")
         first, second = await claim(store)

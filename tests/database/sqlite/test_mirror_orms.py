@@ -1,5 +1,5 @@
-"""What ORMs and their migrations send, word for word, to a table that is attached: SQLAlchemy 2 with Alembic, Django,
-peewee, Tortoise and Prisma."""
+"""What ORMs that are not here, and their migrations, send word for word to a table that is attached: Alembic, Django,
+Tortoise and Prisma; see tests/database/contract/test_mirror_orms.py for SQLAlchemy and peewee."""
 
 from __future__ import annotations
 
@@ -78,22 +78,6 @@ ORMS = [
             "PRAGMA foreign_keys = ON",
         ),
         ('DELETE FROM "jobs" WHERE "jobs"."id" IN (?)', (B,)),
-    ),
-    Orm(
-        "peewee",
-        "0=pending,1=downloading,2=downloaded,9=failed",
-        """CREATE TABLE IF NOT EXISTS "jobs" ("id" INTEGER NOT NULL PRIMARY KEY, "link" TEXT NOT NULL,
-        "state" INTEGER NOT NULL)""",
-        ('INSERT INTO "jobs" ("link", "state") VALUES (?, ?), (?, ?)', ("http://h/a", 0, "http://h/b", 0)),
-        ('INSERT OR REPLACE INTO "jobs" ("id", "link", "state") VALUES (?, ?, ?)', (2, "http://h/b", 0)),
-        (
-            'DROP TABLE IF EXISTS "jobs__tmp__"',
-            'CREATE TABLE "jobs__tmp__" ("id" INTEGER NOT NULL PRIMARY KEY, "link" TEXT NOT NULL, "state" INTEGER)',
-            'INSERT INTO "jobs__tmp__" ("id", "link", "state") SELECT "id", "link", "state" FROM "jobs"',
-            'DROP TABLE "jobs"',
-            'ALTER TABLE "jobs__tmp__" RENAME TO "jobs"',
-        ),
-        ('DELETE FROM "jobs" WHERE ("jobs"."id" = ?)', (2,)),
     ),
     Orm(
         "Tortoise",
