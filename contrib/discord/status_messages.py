@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import NamedTuple
 
 import anyio
 import discord
@@ -20,6 +21,13 @@ Shown = tuple[str, str]
 log = logging.getLogger("bot")
 
 
+class Due(NamedTuple):
+    """What a message has to say, and whether that is more than a number that moved."""
+
+    says: str
+    fresh: bool
+
+
 class StatusMessages:
     """The messages."""
 
@@ -27,35 +35,35 @@ class StatusMessages:
         self._client, self._queue, self._store, self._config = client, client.queue, client.store, client.config
         self._tasks = tasks
         self._shown: dict[int, Shown] = {}  # what the messages of downloads under way say, and what is below them
-        self._due: dict[int, dict[int, str]] = {}  # channel → download → what there is to tell, in turns
+        self._due: dict[int, dict[int, Due]] = {}  # channel → download → what there is to tell, in turns
 
     async def look(self) -> None:
         """See what there is to tell, and have it told. discord.py itself waits where Discord says "later", but for so
         long that the channel is better left alone."""
-        for channel_id, id, says in await self._store.untold():
+        for channel_id, id, says, fresh in await self._store.untold():
             if channel_id not in self._due:
                 self._due[channel_id] = {}
                 self._tasks.start_soon(self._serve, channel_id)
-            self._due[channel_id][id] = says
+            self._due[channel_id][id] = Due(says, fresh)
 
     async def _serve(self, channel_id: int) -> None:
         """Tell a channel what there is to tell, then end."""
         due = self._due[channel_id]
         while due:
-            id = next(iter(due))
-            says = due[id]
+            id = next((id for id, each in due.items() if each.fresh), next(iter(due)))
+            one = due[id]
             try:
                 if (quiet := await self._store.quiet_for(channel_id)) > 0:
                     await anyio.sleep(quiet)  # what changes meanwhile is told once, as it is then
                     continue
                 del due[id]
-                if await self._tell(id, says):
+                if await self._tell(id, one.says):
                     await anyio.sleep(self._config.edit_interval)
             except discord.RateLimited as error:
-                due.setdefault(id, says)
+                due.setdefault(id, one)
                 await insistently(partial(self._store.hush, channel_id, error.retry_after))
             except TROUBLE as error:
-                due.setdefault(id, says)
+                due.setdefault(id, one)
                 log.warning("Channel %s: %s; going on in %.0f s", channel_id, error, AGAIN_S)
                 await anyio.sleep(AGAIN_S)
         del self._due[channel_id]

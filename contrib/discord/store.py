@@ -176,16 +176,17 @@ class Store:
 
     # What they are told
 
-    async def untold(self) -> list[tuple[int, int, str]]:
-        """(channel, download, what its message has to say) where a message may be out of date; news first. The entries
-        of a list have none: that of the list tells of them."""
-        return await self.all(
-            f"""SELECT channel_id, id, {self.SAYS} FROM downloads
+    async def untold(self) -> list[tuple[int, int, str, bool]]:
+        """(channel, download, what its message has to say, whether that is more than a number) where a message may be
+        out of date. The entries of a list have none: that of the list tells of them."""
+        found = await self.all(
+            f"""SELECT channel_id, id, {self.SAYS}, 1 FROM downloads
             WHERE channel_id IS NOT NULL AND shown IS NOT {self.SAYS} AND item_key IS NULL
-            UNION ALL SELECT channel_id, id, {self.SAYS} FROM downloads
+            UNION ALL SELECT channel_id, id, {self.SAYS}, 0 FROM downloads
             WHERE {self.LIVE} AND status IN ('downloading', 'uploading') AND channel_id IS NOT NULL
             AND shown IS {self.SAYS} AND item_key IS NULL"""
         )
+        return [(channel_id, id, says, bool(fresh)) for channel_id, id, says, fresh in found]
 
     # What is sent to them
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from discord.utils import escape_markdown
 from texts import Texts, texts_for
@@ -32,7 +32,8 @@ def name_of(row: Download) -> str:
     """The title, or what the link says; clean and short, not escaped."""
     try:
         parts = urlsplit(row.url)
-        named = PurePath(unquote(parts.path)).name or parts.hostname or ""
+        said = parse_qs(parts.query).get("dn", [""])[0] if parts.scheme.lower() == "magnet" else ""
+        named = said or PurePath(unquote(parts.path)).name or parts.hostname or ""
     except ValueError:
         named = ""
     return plain(row.title or named, 120) or texts_of(row)("download", id=row.id)

@@ -74,6 +74,12 @@ def test_every_state_has_its_words(language: str) -> None:
     assert "of a later version" in words.about(odd)
 
 
+def test_a_magnet_link_is_called_what_it_says() -> None:
+    (words,) = loaded("discord", "words")
+    assert words.name_of(row(url="MAGNET:?xt=urn:btih:0&dn=A%20film")) == "A film"
+    assert words.name_of(row(url="magnet:?xt=urn:btih:0")) == "Download 7"
+
+
 def test_of_the_downloader_only_what_is_known_is_told() -> None:
     words, texts = loaded("discord", "words", "texts")
     lost = RunnerStatus("waiting", None, None, 2, (), None, None, "It *broke*.")
