@@ -10,10 +10,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
@@ -24,26 +22,13 @@ from tests.cli.command import ROOT
 from tests.real.elsewhere import elsewhere, listening
 from tests.real.harness import running
 from tests.real.swarm import free_port
+from tests.services.image import FOLDER, instructions, services
 
-FOLDER = ROOT / "contrib" / "docker"
 COMPOSE = ("compose.yaml", "compose.aria2c.yaml", "compose.metrics.yaml", "compose.shared.yaml")
 MACHINES = "compose.postgres.yaml"
 BOTS = {"compose.telegram.yaml": "telegram", "compose.discord.yaml": "discord"}
 FOREIGN = {"HOME", "PATH"}
 """Variables that are no settings."""
-
-
-def instructions() -> list[tuple[str, str]]:
-    """The Containerfile's instructions, in order: (name, arguments)."""
-    text = re.sub(r"^\s*#.*\n", "", (FOLDER / "Containerfile").read_text(), flags=re.MULTILINE)
-    lines = text.replace("\\\n", " ").splitlines()
-    return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in lines) if name]
-
-
-def services(name: str) -> dict[str, dict[str, Any]]:
-    """The services of a compose file."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / name).read_text())["services"]
-    return found
 
 
 def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
