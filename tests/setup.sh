@@ -55,8 +55,9 @@ else
   "${pip[@]}" 'hatchling>=1.26' editables 'setuptools>=70.1'
   "${pip[@]}" --no-build-isolation -e '.[all,dev]'
   # On all processors; pip would compile on one. What is no Python is not compiled, nor what no test imports (of that in
-  # site-packages).
+  # site-packages), or few of hundreds.
   unused='pip|setuptools|pkg_resources|numpy|matplotlib|mpl_toolkits|fontTools|mypyc?|pygments'
+  unused+='|yt_dlp/extractor|gallery_dl/extractor|sqlalchemy/dialects/(mssql|mysql|oracle)'
   .venv/bin/python -m compileall -qq -j 0 -x "/site-packages/($unused)/|/(tests|SelfTest)/" .venv/lib || true
   wait "$installing"
   touch "$ready"

@@ -321,7 +321,7 @@ async def test_what_hangs_is_killed_at_its_deadline(tmp_path: Path, path: str) -
     async with Ytdlp(setup=SETUP) as ytdlp:
         await title(ytdlp, HERE + "film")
         with pytest.raises(DownloadError) as caught:
-            await ytdlp.extract(f"{HERE}{path}?path={quote(str(mark))}", timeout_s=6.0)
+            await ytdlp.extract(f"{HERE}{path}?path={quote(str(mark))}", timeout_s=3.0)
         assert (caught.value.code, caught.value.retryable) == ("timeout", True)
         pids = [int(pid) for pid in mark.read_text().split()]
         await until(lambda: in_group(pids[0]) == [] and not any(map(runs, pids)))

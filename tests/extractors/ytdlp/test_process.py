@@ -121,7 +121,7 @@ async def test_it_ends_itself_at_the_deadline_when_nobody_else_does(
     async with started() as worker:
         with pytest.raises(WorkerDied, match="exit code 1"):
             # The worker adds a grace of ten seconds to the deadline.
-            await worker.ask(extract(f"https://trials.test/hangs_deaf?path={quote(str(mark))}", deadline_s=-5.0))
+            await worker.ask(extract(f"https://trials.test/hangs_deaf?path={quote(str(mark))}", deadline_s=-7.0))
         assert mark.read_text() == str(worker.pid)
 
 
