@@ -47,6 +47,8 @@ BY_THEMSELVES = {
 }
 """Sections that need more than a terminal, and which test is theirs."""
 README_LINES_MAX = 150
+ADOPT_WAYS, ADOPT_LINES_MAX = ("Own table", "Mirror", "Queue"), 15
+"""With the heading."""
 INSTALL_S = 300.0
 """How long an installation, or other tests, may take beside tests."""
 NO_SETTINGS = {"BOT_API_URL", "BOT_API_LOCAL", "HTTP_PROXY", "NOTIFY_SOCKET", "REACTOR_TESTS_EXEC", "WATCHDOG_USEC"}
@@ -56,6 +58,12 @@ OTHER_PAGES = tuple((ROOT / "contrib").glob("*/README.md"))
 
 
 # The blocks
+
+
+def test_each_way_to_adopt_a_bot_fits_in_a_few_lines() -> None:
+    parts = re.split(r"^#+ (.+)\n", (DOCS / "adopt.md").read_text("utf-8"), flags=re.MULTILINE)
+    lines = {title: len(text.splitlines()) for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+    assert {title: lines[title] < ADOPT_LINES_MAX for title in ADOPT_WAYS} == dict.fromkeys(ADOPT_WAYS, True), lines
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
