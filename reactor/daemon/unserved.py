@@ -5,14 +5,17 @@ from __future__ import annotations
 import anyio
 
 from reactor import notices
+from reactor.daemon import clock
 from reactor.daemon.effects.database import Rows
 from reactor.database.mirror import MirrorTrouble
 from reactor.database.store import Unserved
 from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
 
-SETTLE_S, PAUSE_S = 1.0, 30.0
-"""After a change: a bot may still correct what it has inserted; and no more often than that."""
+SETTLE_S = 1.0
+"""After a change: a bot may still correct what it has inserted."""
+PAUSE_MIN_S, PAUSE_MAX_S, SHARE = 2.0, 30.0, 100
+"""Between two looks: so many times what the last one took, for all rows are looked at, within these limits."""
 
 
 async def tell_unserved(rows: Rows, journal: Journal) -> None:
@@ -20,11 +23,12 @@ async def tell_unserved(rows: Rows, journal: Journal) -> None:
     told: set[str | MirrorTrouble | None] = set()
     table_told, pause_s = False, 0.0
     while True:
-        changed = rows.changed.next
+        changed, began = rows.changed.next, clock.monotonic()
         try:
             found = await rows.store.unserved()
         except DatabaseError:  # the machine meets it too, and tells
             found = Unserved((), None)
+        took_s = clock.monotonic() - began
         for each in found.statuses:
             if each.status not in told:
                 told.add(each.status)
@@ -47,4 +51,4 @@ async def tell_unserved(rows: Rows, journal: Journal) -> None:
         await anyio.sleep(pause_s)
         await changed.wait()
         await anyio.sleep(SETTLE_S)
-        pause_s = PAUSE_S
+        pause_s = min(PAUSE_MAX_S, max(PAUSE_MIN_S, SHARE * took_s))

@@ -21,7 +21,7 @@ from tests.database.sqlite.bot import DEADLINE_S, query
 @pytest.mark.fault(12)
 async def test_a_row_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unserved, "SETTLE_S", 0.0)
-    monkeypatch.setattr(unserved, "PAUSE_S", 0.0)
+    monkeypatch.setattr(unserved, "PAUSE_MAX_S", 0.0)
     path, told, heard = tmp_path / "bot.db", list[notices.Notice](), anyio.Event()
     query(path, "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, status TEXT DEFAULT 'pending', kind TEXT)")
     query(
@@ -60,7 +60,7 @@ async def test_a_row_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch
 
 async def test_each_word_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unserved, "SETTLE_S", 0.0)
-    monkeypatch.setattr(unserved, "PAUSE_S", 0.0)
+    monkeypatch.setattr(unserved, "PAUSE_MAX_S", 0.0)
     path, told, heard = tmp_path / "bot.db", list[notices.Notice](), anyio.Event()
     query(path, "CREATE TABLE tasks (url TEXT)")
     query(path, "INSERT INTO tasks VALUES ('u')")

@@ -9,9 +9,10 @@ one transaction, or only reads, but for what adds a column and an index to `down
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import psycopg
@@ -74,7 +75,7 @@ def attach(connection: PostgresConnection, mirror: Mirror) -> Attached:
     Raises DatabaseError for one that is attached and sound, or was attached in another way."""
     found, mended = _attached_before(connection, mirror)
     try:
-        taken = _made(connection, found, mended=mended)
+        taken = _made(connection, found, mended=mended) or 0
     except BaseException:
         if not mended and not connection.raw.closed:
             for statement in _columns_dropped(connection, found):
@@ -122,30 +123,43 @@ def detach(connection: PostgresConnection, table: str, *, dry_run: bool = False)
 
 def refresh(connection: PostgresConnection) -> list[MirrorMended]:
     """At the start: make anew what another version has made otherwise, too."""
-    changed = [each for each in stored(connection) if not _is_ours(connection, each)]
-    return [*_mended(connection, changed, told=False), *keep(connection)]
+    for mirror in stored(connection):
+        if _is_others(connection, mirror):
+            _mend(connection, mirror, partial(_is_others, connection, mirror))
+    return keep(connection)
 
 
 def keep(connection: PostgresConnection) -> list[MirrorMended]:
     """Mend what a migration of the bot's has dropped or changed, and catch up with what was missed; tell what the bot
     had locked. A table that is not there, or lacks a column, is left alone: `troubles` tells."""
     ((untold, unsound),) = connection.raw.execute(KEPT).fetchall()
-    mended = _mended(connection, [each for each in stored(connection) if each.table in unsound]) if unsound else []
+    mended = [*_mended(connection, {*unsound})] if unsound else []
     if untold:
         with suppress(postgres.LockNotAvailable, psycopg.IntegrityError, psycopg.DataError):
             _tell(connection)
     return mended
 
 
-def _mended(connection: PostgresConnection, mirrors: list[Mirror], *, told: bool = True) -> list[MirrorMended]:
-    mended = []
-    for mirror in mirrors:
-        if _lost_columns(connection, mirror):
-            continue
+def _mended(connection: PostgresConnection, unsound: set[str]) -> Iterator[MirrorMended]:
+    """Of several processes one mends a table: the others find it sound when they have its lock."""
+    for mirror in stored(connection):
+        if mirror.table in unsound:
+            taken = _mend(connection, mirror, partial(_is_unsound, connection, mirror))
+            if taken is not None:
+                yield MirrorMended(mirror.table, taken)
+
+
+def _mend(connection: PostgresConnection, mirror: Mirror, needed: Callable[[], bool]) -> int | None:
+    """How many rows were taken; None where nothing was done."""
+    if not _lost_columns(connection, mirror):
         with suppress(*LET_BE):
-            taken = _made(connection, mirror, mended=True, hurry=True)
-            mended += [MirrorMended(mirror.table, taken)] if told else []
-    return mended
+            return _made(connection, mirror, mended=True, needed=needed)
+    return None
+
+
+def _unsound(connection: PostgresConnection) -> set[str]:
+    """The tables whose functions or triggers are not as they were made."""
+    return {name for (name,) in connection.raw.execute(UNSOUND).fetchall()}
 
 
 LET_BE = postgres.LockNotAvailable, psycopg.IntegrityError, psycopg.DataError, postgres.InsufficientPrivilege
@@ -156,7 +170,7 @@ def troubles(connection: PostgresConnection) -> Iterator[MirrorTrouble]:
     """What keeps a mirror from working, a sentence each."""
     if not (mirrors := stored(connection)):
         return
-    unsound = {name for (name,) in connection.raw.execute(UNSOUND).fetchall()}
+    unsound = _unsound(connection)
     for mirror in mirrors:
         if not columns(_shared(connection), mirror.table):
             yield MirrorTrouble(mirror.table, f"there is no table `{mirror.table}` any more")
@@ -253,16 +267,23 @@ def _inside(connection: PostgresConnection, mirror: Mirror, *, mended: bool) -> 
     ]
 
 
-def _made(connection: PostgresConnection, mirror: Mirror, *, mended: bool, hurry: bool = False) -> int:
-    """How many rows of the bot's were taken."""
+def _made(
+    connection: PostgresConnection, mirror: Mirror, *, mended: bool, needed: Callable[[], bool] | None = None
+) -> int | None:
+    """How many rows of the bot's were taken. `needed` is for what rows are served meanwhile: asked with the table
+    locked; None, and nothing done, where it says no."""
     for statement in _outside(connection, mirror):
         patiently(connection, statement)
     taken, take = 0, sql_of(connection, mirror).into.take()
-    orphans = [sql_of(connection, mirror).into.forget_orphans()] if mended and not hurry else []
+    orphans = [sql_of(connection, mirror).into.forget_orphans()] if mended and needed is None else []
+    lock, *statements = _inside(connection, mirror, mended=mended)
     with transaction(_shared(connection)):
-        if hurry:
+        if needed is not None:
             connection.raw.execute(HURRY)
-        for statement in (*_inside(connection, mirror, mended=mended), *orphans):
+        connection.raw.execute(lock.encode())
+        if needed is not None and not needed():
+            return None
+        for statement in (*statements, *orphans):
             done = connection.raw.execute(statement.encode())
             taken += done.rowcount if statement == take else 0
     return taken
@@ -281,13 +302,17 @@ def _columns_dropped(connection: PostgresConnection, mirror: Mirror) -> Iterator
             yield f"ALTER TABLE downloads DROP COLUMN IF EXISTS {quoted(link)}"
 
 
-def _is_ours(connection: PostgresConnection, mirror: Mirror) -> bool:
-    """True where the functions are those of this version, or cannot be made."""
+def _is_unsound(connection: PostgresConnection, mirror: Mirror) -> bool:
+    return mirror.table in _unsound(connection)
+
+
+def _is_others(connection: PostgresConnection, mirror: Mirror) -> bool:
+    """True where the functions are those of another version, and can be made."""
     if _lost_columns(connection, mirror):
-        return True
+        return False
     sql = sql_of(connection, mirror)
     there = [connection.raw.execute(SOURCES, (name,)).fetchone() for name in functions(mirror)]
-    return there == [(source,) for source in sql.sources()]
+    return there != [(source,) for source in sql.sources()]
 
 
 def _lost_columns(connection: PostgresConnection, mirror: Mirror) -> list[str]:

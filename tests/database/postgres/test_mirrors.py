@@ -15,7 +15,7 @@ from psycopg.errors import LockNotAvailable
 from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.database import engine
-from reactor.database.mirror import Mirror, MirrorTrouble
+from reactor.database.mirror import Mirror, MirrorMended, MirrorTrouble
 from reactor.database.postgres.waking import CHANNEL
 from reactor.database.store import Store
 from reactor.errors import DatabaseError
@@ -235,6 +235,59 @@ async def test_a_bot_wakes_the_reactor_by_its_own_table(bot: Bot) -> None:
 
 
 # A table that the bot changes
+
+
+async def test_two_reactors_look_after_one_mirror(bot: Bot) -> None:
+    """Both meet the table that was made anew at the same time; one mends it, and neither is undone."""
+    rounds, mended = 4, list[MirrorMended]()
+
+    async def serve(store: Store) -> None:
+        for attempt in await claim(store, 2):
+            assert await store.save([done(attempt)], NOW) == ()
+
+    async def at_once(*stores: Store) -> None:
+        async with anyio.create_task_group() as tasks:
+            for store in stores:
+                tasks.start_soon(serve, store)
+
+    async with attached(bot) as one, bot.store("two") as two:
+        for number in range(rounds):
+            add(bot, *(f"{number}-{each}" for each in "abc"))
+            bot.sql(
+                JOBS.replace("TABLE jobs", "TABLE anew")
+                + "; INSERT INTO anew SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE anew RENAME TO jobs"
+            )
+            add(bot, f"{number}-d")
+            await at_once(one, two)
+            while (found := [await store.unserved() for store in (one, two)])[1].mirrors:
+                mended += [each for store in found for each in store.mended]
+                await at_once(one, two)
+            mended += [each for store in found for each in store.mended]
+            assert len(mended) == number + 1
+        while any(word != "done" for _, word in states(bot)):
+            await at_once(one, two)
+    assert [each.taken for each in mended] == [1] * rounds
+    assert bot.sql("SELECT status, count(*) FROM downloads GROUP BY 1") == [("downloaded", 4 * rounds)]
+
+
+async def test_of_two_reactors_one_mends_a_mirror(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have found it broken, and wait for its table."""
+    monkeypatch.setattr("reactor.database.postgres.mirrors.HURRY", "SET LOCAL lock_timeout = '60s'")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = to_regclass('jobs')"
+    async with attached(bot) as one, bot.store("two") as two:
+        bot.sql("DROP TRIGGER reactor_mirror_jobs_rows ON jobs")
+        add(bot, "a")
+        with transaction(bot) as slow:
+            slow.execute("LOCK TABLE jobs IN ROW EXCLUSIVE MODE")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(claim, one)
+                tasks.start_soon(claim, two)
+                with anyio.fail_after(30):
+                    while bot.sql(waiting) != [(2,)]:
+                        await anyio.sleep(0.01)
+                slow.commit()
+        assert [each.taken for store in (one, two) for each in (await store.unserved()).mended] == [1]
+        assert states(bot) == [("a", "running")]
 
 
 async def test_a_table_that_was_put_aside_is_the_bots_alone(bot: Bot) -> None:
