@@ -21,19 +21,14 @@ STATUSES = "'pending', 'downloading', 'downloaded', 'cancelled', 'failed', 'choo
 @pytest.mark.parametrize(
     "columns",
     [
-        "cancelled boolean NOT NULL DEFAULT false",
-        "cancelled text",
-        "owner bigint, added_date timestamptz NOT NULL DEFAULT now()",
-        "added_date timestamp, started_at timestamptz, finished_at timestamp",
-        "added_date bigint",
-        "options jsonb, files jsonb, choices jsonb",
-        "options json",
-        "owner uuid",
-        "priority text",
-        "priority numeric, file_size numeric, attempt bigint, retry_count smallint NOT NULL DEFAULT 0",
-        "status mood DEFAULT 'pending'",
-        "error text NOT NULL DEFAULT '', eta_seconds integer NOT NULL DEFAULT 0, stage varchar(20) NOT NULL DEFAULT ''",
-        "next_attempt_at double precision NOT NULL DEFAULT 0, not_before numeric NOT NULL DEFAULT 0",
+        "cancelled boolean NOT NULL DEFAULT false, owner bigint, added_date timestamptz NOT NULL DEFAULT now(),"
+        " options jsonb, files jsonb, choices jsonb, priority numeric, file_size numeric, attempt bigint,"
+        " retry_count smallint NOT NULL DEFAULT 0",
+        "cancelled text, owner uuid, added_date timestamp, started_at timestamptz, finished_at timestamp, options json,"
+        " priority text",
+        "added_date bigint, status mood DEFAULT 'pending', error text NOT NULL DEFAULT '', eta_seconds integer NOT NULL"
+        " DEFAULT 0, stage varchar(20) NOT NULL DEFAULT '', next_attempt_at double precision NOT NULL DEFAULT 0,"
+        " not_before numeric NOT NULL DEFAULT 0",
     ],
 )
 async def test_a_row_goes_its_way_whatever_the_types(bot: Bot, columns: str) -> None:
