@@ -12,7 +12,7 @@ from reactor.core import commands
 from reactor.core.events import SaveRejected
 from reactor.core.job import Attempt
 from reactor.database.engine import attach, detach
-from reactor.database.mirror import Mirror, MirrorMended, read_words
+from reactor.database.mirror import Mirror, MirrorMended, MirrorTrouble, read_words
 from reactor.database.store import Store
 from reactor.errors import DatabaseError
 from reactor.lists import Entry
@@ -43,12 +43,13 @@ def mirrored(engine: Engine) -> list[tuple[Any, ...]]:
     return engine.sql("SELECT mirror_jobs, status, url FROM downloads ORDER BY id")
 
 
-def rebuild(engine: Engine) -> None:
+def rebuild(engine: Engine, *, rename: bool = True) -> None:
     """As migrations do, each statement by itself: create, copy, drop, rename."""
     engine.sql(JOBS.replace("TABLE jobs", "TABLE anew"))
     engine.sql("INSERT INTO anew SELECT * FROM jobs")
     engine.sql("DROP TABLE jobs")
-    engine.sql("ALTER TABLE anew RENAME TO jobs")
+    if rename:
+        engine.sql("ALTER TABLE anew RENAME TO jobs")
 
 
 def done(attempt: Attempt) -> commands.SaveDownloaded:
@@ -224,6 +225,19 @@ async def test_a_table_that_was_made_anew_is_attached_again(engine: Engine) -> N
         add(engine, "e")
         assert len(await claim(store)) == 1
         assert [word for _, word in states(engine)] == ["done", "stopped", "running", "running", "running"]
+
+
+async def test_what_ends_while_the_table_is_away_is_told_later(engine: Engine) -> None:
+    async with attached(engine) as store:
+        add(engine, "a", "b")
+        first, second = await claim(store)
+        rebuild(engine, rename=False)
+        assert await store.save([done(first), commands.SaveFailed(second, BROKEN)], NOW) == ()
+        assert (await store.unserved()).mirrors == (MirrorTrouble("jobs", "there is no table `jobs` any more"),)
+        engine.sql("ALTER TABLE anew RENAME TO jobs")
+        assert await claim(store) == []
+        assert engine.sql("SELECT status, path FROM jobs ORDER BY id") == [("done", "/d/u"), ("failed", None)]
+        assert (await store.unserved()).mirrors == ()
 
 
 async def test_attaching_again_mends_it_too(engine: Engine) -> None:

@@ -46,14 +46,13 @@ def mirrored(path: Path) -> list[tuple[Any, ...]]:
     return query(path, "SELECT mirror_jobs, status, url FROM downloads ORDER BY id")
 
 
-def rebuild(path: Path, create: str = JOBS, names: str = "*", *, rename: bool = True) -> None:
+def rebuild(path: Path, create: str = JOBS, names: str = "*") -> None:
     """As migrations do, each statement by itself: create, copy, drop, rename."""
     with opened(path) as bot:
         bot.execute(create.replace("TABLE jobs", "TABLE anew", 1))
         bot.execute(f"INSERT INTO anew SELECT {names} FROM jobs")
         bot.execute("DROP TABLE jobs")
-        if rename:
-            bot.execute("ALTER TABLE anew RENAME TO jobs")
+        bot.execute("ALTER TABLE anew RENAME TO jobs")
 
 
 async def test_a_row_without_a_key_is_none(path: Path) -> None:
@@ -185,20 +184,6 @@ async def test_a_row_in_the_bots_table_is_noticed_without_the_poll(path: Path) -
 
 
 # A table that is made anew
-
-
-async def test_what_ends_while_the_table_is_away_is_told_later(path: Path) -> None:
-    async with attached(path) as store:
-        query(path, "INSERT INTO jobs (id, url) VALUES ('a', 'u'), ('b', 'u')")
-        first, second = await claim(store)
-        rebuild(path, rename=False)
-        done, failed = commands.SaveDownloaded(first, "/d/u", 1, None), commands.SaveFailed(second, BROKEN)
-        assert await store.save([done, failed], NOW) == ()
-        assert (await store.unserved()).mirrors == (MirrorTrouble("jobs", "there is no table `jobs` any more"),)
-        query(path, "ALTER TABLE anew RENAME TO jobs")
-        assert await claim(store) == []
-        assert query(path, "SELECT status, path FROM jobs ORDER BY id") == [("done", "/d/u"), ("failed", None)]
-        assert (await store.unserved()).mirrors == ()
 
 
 async def test_a_table_that_goes_in_the_midst_of_a_save(path: Path) -> None:
