@@ -15,12 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from reactor.media.muxing import INDEXED, MUXERS, muxer_arguments
-from reactor.media.probing import PROBE_DEADLINE_S
 from reactor.media.process import Run, run_ffmpeg
 from reactor.patterns import pattern
 from reactor.records import dataclass
 
-SECOND_PASS_MAX = 32 * 1024 * 1024
+SECOND_PASS_MAX = 64 * 1024 * 1024
 """Bytes of a film that may be moved: it is in memory yet."""
 SAMPLE_S = 10.0
 SPARE, SPARE_BYTES = 1.1, 64 * 1024
@@ -69,7 +68,7 @@ async def write(
     """Run ffmpeg in the folder of `target`; `arguments` are its inputs, and what becomes of them. Raises as
     `run_ffmpeg` does."""
     run = partial(run_ffmpeg, ffmpeg, folder=target.path.parent, deadline_s=deadline_s, on_progress=on_progress)
-    reserved, again = await reserve(ffmpeg, arguments, target), False
+    reserved, again = await reserve(ffmpeg, arguments, target, deadline_s), False
     while True:
         done = await run(["-v", "warning", *arguments, *target.arguments(reserved)])
         lacks = lacking(done)
@@ -78,13 +77,14 @@ async def write(
         reserved, again = None if again else reserved + lacks + SPARE_BYTES, True
 
 
-async def reserve(ffmpeg: Path, arguments: Sequence[str], target: Target) -> int | None:
+async def reserve(ffmpeg: Path, arguments: Sequence[str], target: Target, deadline_s: float) -> int | None:
     """Bytes to leave for the index; None where it is to be moved to the beginning."""
     large = target.size > SECOND_PASS_MAX and target.length_s > 0
     if not large or not target.final or target.path.suffix not in INDEXED:
         return None
     most_s = min(SAMPLE_S, target.length_s)
-    least, most = [await _index_bytes(ffmpeg, arguments, target, each_s) for each_s in (most_s / 10, most_s)]
+    index_bytes = partial(_index_bytes, ffmpeg, arguments, target, deadline_s)
+    least, most = await index_bytes(most_s / 10), await index_bytes(most_s)
     if not least or not most:
         return None
     each = (most - least) / (most_s - most_s / 10) * (SPARE if target.size < FAR_BYTES else FAR)
@@ -92,14 +92,16 @@ async def reserve(ffmpeg: Path, arguments: Sequence[str], target: Target) -> int
     return reserved if target.most is None or target.size + reserved < target.most else None
 
 
-async def _index_bytes(ffmpeg: Path, arguments: Sequence[str], target: Target, length_s: float) -> int:
+async def _index_bytes(
+    ffmpeg: Path, arguments: Sequence[str], target: Target, deadline_s: float, length_s: float
+) -> int:
     """How large the index of its beginning is: what ffmpeg says when it has no room for it. Nothing is written."""
     muxer = ["-t", f"{length_s:.6f}", *muxer_arguments(target.path.suffix, target.video, _LEAST)]
     run = await run_ffmpeg(
         ffmpeg,
         ["-v", "error", *arguments, *muxer, "-y", f"file:{os.devnull}"],
         folder=target.path.parent,
-        deadline_s=PROBE_DEADLINE_S,
+        deadline_s=deadline_s,
     )
     return lacking(run)
 

@@ -227,14 +227,15 @@ class _Work:
                 self._told(begun + int(size * min(1.0, written_s / lasts_s)))
 
         one = Target(self.folder / target.name, found.video, int(size * each_s / lasts_s), each_s)
-        reserved = await reserve(ffmpeg, arguments, one)
+        deadline_s = min(BASE_S + size / COPIED_MIN, DEADLINE_MAX_S)
+        reserved = await reserve(ffmpeg, arguments, one, deadline_s)
         for index in dict.fromkeys((reserved, None)):
             options = ["-segment_format_options", index_option(index)] if target.suffix in INDEXED else []
             run = await run_ffmpeg(
                 ffmpeg,
                 ["-v", "warning", *arguments, *muxer, *options, names],
                 folder=self.folder,
-                deadline_s=min(BASE_S + size / COPIED_MIN, DEADLINE_MAX_S),
+                deadline_s=deadline_s,
                 on_progress=follow,
             )
             if not lacking(run):

@@ -145,7 +145,7 @@ async def test_a_film_whose_index_grows_is_written_again_with_the_room_for_it(
     monkeypatch.setattr(mp4_index, "SPARE_BYTES", 0)
     arguments = ["-i", film.name, "-map", "0", "-c", "copy"]
     target = Target(tmp_path / "made.mp4", "h264", film.stat().st_size, float(LASTS_S))
-    reserved = await mp4_index.reserve(samples.ffmpeg, arguments, target)
+    reserved = await mp4_index.reserve(samples.ffmpeg, arguments, target, 60)
     plain: list[str | Path] = [
         samples.ffmpeg,
         "-v",
