@@ -27,7 +27,7 @@ from tests.extractors.trees import chromiums, tree
 from tests.pages.site import Site
 from tests.tools import needed
 
-SHORT_S = 9.0
+SHORT_S = 12.0
 """For pages of which nothing comes."""
 
 
