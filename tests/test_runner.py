@@ -26,8 +26,6 @@ from reactor.runner import Runner
 from tests.real.harness import SETTINGS, alive, processes, running
 from tests.servers import FileServer
 
-pytestmark = pytest.mark.execs
-
 DATA = random.Random(6).randbytes(300_000)
 WAIT_S = 60.0
 MARK = "TMPDIR"
@@ -409,6 +407,7 @@ async def test_another_python_without_reactor_is_told_at_once(settings: dict[str
 
 
 @pytest.mark.fault(55)
+@pytest.mark.execs
 async def test_what_a_stranger_has_sent_is_no_code(
     settings: dict[str, Any], server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
