@@ -69,10 +69,10 @@ class Versions:
         if alone or path in self._seams:
             self._note(path, ())
 
-    def went_on(self, path: Path) -> bool | None:
+    def went_on(self, path: str) -> bool | None:
         """True when bytes were added to those of an earlier answer, as far as this process knows; None when it knows
-        nothing of it."""
-        seams = self._seams.get(str(path))
+        nothing of it. The path as for `begins`."""
+        seams = self._seams.get(path)
         return None if seams is None else bool(seams)
 
     def _note(self, path: str, seams: tuple[int, ...]) -> None:

@@ -147,7 +147,7 @@ async def test_a_middle_of_another_version_is_found_out(
     """What aria2's four connections brought, and what begins where a part went on."""
     path, wanted = staged(tmp_path, *range(start // PIECE)), fetch(server.put("/a.bin", OLD))
     assert await of_part(versions, path, wanted) is Version.SAME
-    assert versions.went_on(path)
+    assert versions.went_on(str(path))
     mixed = OLD[:start] + NEW[start : start + 2 * PIECE] + OLD[start + 2 * PIECE :]
     path.write_bytes(mixed)
     server.log.clear()
@@ -156,7 +156,7 @@ async def test_a_middle_of_another_version_is_found_out(
     assert await versions.of_whole(path, wanted, (), Jar()) is Version.SAME
     assert sum(request.sent for request in server.log) < PIECE
     versions.begins(str(path))
-    assert versions.went_on(path) is False
+    assert versions.went_on(str(path)) is False
 
 
 async def test_a_server_that_takes_no_ranges_sent_the_whole_in_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -480,14 +481,13 @@ class Stages:
                 continue
             if any(map(is_ftp, fetch.urls)):  # what an attempt has fetched of it is not continued by the next one
                 continue
-            path = folder / fetch.name
-            went_on = self.versions.went_on(path)
+            went_on = self.versions.went_on(f"{folder}{os.sep}{fetch.name}")
             if went_on is None:
                 went_on = whole and command.continued
             several = went_on or self._single(gid) is False
             # Of a large one nobody can tell: there may have been enough tunnels of others for all its connections.
             large = whole and not command.single and (extraction.size or command.total) >= SPLIT_BYTES
-            if not (several or large) or not path.is_file():
+            if not (several or large) or not (path := folder / fetch.name).is_file():
                 continue
             jar = jar or combined(await self._row_cookies.of(command.cookies_of), extraction.cookies)
             found = await self.versions.of_whole(path, fetch, extraction.headers_of(fetch), jar)
