@@ -35,11 +35,16 @@ CONTAINER = """mount --make-rprivate /
 cd "$1"
 umount tmp
 mount -t proc proc proc
-mount --bind "$2" data
 mkdir -p former
+shift
+for each in "$@"; do
+    [ "$each" = -- ] && break
+    mount --bind "${each%%:*}" ".${each#*:}"
+    shift
+done
+shift
 /usr/sbin/pivot_root . former
 umount -l /former
-shift 2
 for each in "$@"; do
     [ "$each" = -- ] && break
     mount -t tmpfs -o "${each#*:}" tmpfs "${each%%:*}"
@@ -49,7 +54,7 @@ shift
 mount -o remount,bind,ro /
 exec "$@"
 """
-"""ROOT VOLUME TMPFS:OPTIONS… -- COMMAND. Not chroot: from inside one no user namespace may be made, and of such is the
+"""ROOT PATH:PLACE… -- TMPFS:OPTIONS… -- COMMAND. Not chroot: from inside one no user namespace may be made, and of such is the
 sandbox of a browser."""
 NOBODY = ("setpriv", "--reuid=reactor", "--regid=reactor", "--init-groups")
 CLOSED = ("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--")
@@ -63,10 +68,24 @@ def instructions() -> list[tuple[str, str]]:
     return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in lines) if name]
 
 
-def services(name: str) -> dict[str, dict[str, Any]]:
-    """The services of a compose file."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / name).read_text())["services"]
+def services(*names: str) -> dict[str, dict[str, Any]]:
+    """The services of a compose file, with what others beside it say."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        for service, told in yaml.safe_load((FOLDER / name).read_text())["services"].items():
+            before = found.setdefault(service, {})
+            found[service] = before | {key: _beside(before.get(key), value) for key, value in told.items()}
     return found
+
+
+def _beside(before: Any, value: Any) -> Any:
+    """Variables and volumes come beside those of the file before; all else takes its place."""
+    match before, value:
+        case dict(), dict():
+            return {**before, **value}
+        case list(), list():
+            return [*before, *value]
+    return value
 
 
 def filled(text: str, known: Mapping[str, str]) -> str:
@@ -125,9 +144,9 @@ class Container:
             printed, _ = await process.communicate()
             return await process.wait(), printed.decode()
 
-    async def stop(self) -> int:
-        """As an engine does it; its exit code."""
-        os.kill(self.first, signal.SIGTERM)
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """As an engine does it; its exit code. With SIGKILL all that it has started ends at once."""
+        os.kill(self.first, number)
         async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
 
@@ -138,6 +157,8 @@ class Machine:
     def __init__(self, pid: int, place: Path, stack: AsyncExitStack) -> None:
         self._pid, self._place, self._stack = pid, place, stack
         self._built: dict[str, Image] = {}
+        self.names = {"localhost": "127.0.0.1"}
+        """The addresses of what its containers find by name, as in a network of theirs."""
 
     async def run(self, *command: str, folder: str | Path = "/", environment: Mapping[str, str] = HOME) -> int:
         """Run a command here, and wait for it; its exit code. What it prints goes to a file."""
@@ -216,23 +237,32 @@ class Machine:
                 else mkdir -p {into if into.endswith("/") else Path(into).parent}; cp "$each" {into}; fi
             done"""
 
-    async def volume(self, image: Image, path: Path) -> None:
-        """Make the volume `/data`, a folder here, with what the image has there."""
-        await self._do(f"cp -a {image.root}/data {path}")
+    async def _mounts(self, image: Image, service: Mapping[str, Any], place: Path) -> AsyncIterator[str]:
+        """Its volumes; one that is not there yet is made, with what the image has in its place."""
+        for volume in service["volumes"]:
+            name, _, target = volume.partition(":")
+            if not (place / name).exists():
+                await self._do(f"mkdir -p {place}; cp -a {image.root}{target} {place / name}")
+            yield f"{place / name}:{target}"
+        hosts = self._place.parent / "hosts"
+        hosts.write_text("".join(f"{address} {name}\n" for name, address in self.names.items()))
+        yield f"{hosts}:/etc/hosts"
 
     async def start(
-        self, image: Image, service: Mapping[str, Any], volume: Path, known: Mapping[str, str], **more: str
+        self, image: Image, service: Mapping[str, Any], place: Path, known: Mapping[str, str], **more: str
     ) -> Container:
-        """A container of a compose file's. `known`: its `.env`; `more`: settings beside those of the service."""
+        """A container of a compose file's. `place`: where its volumes are; `known`: its `.env`; `more`: settings beside
+        those of the service."""
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
         told = {name: filled(value, known) for name, value in service["environment"].items()}
         environment = {"PATH": HOME["PATH"], "HOME": "/data", **image.environment, **told, **more}
         apart = ("unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child")
-        inside = ("/bin/sh", "-ec", CONTAINER, "sh", image.root, str(volume), *service["tmpfs"], "--")
+        mounts = [each async for each in self._mounts(image, service, place)]
+        inside = ("/bin/sh", "-ec", CONTAINER, "sh", image.root, *mounts, "--", *service["tmpfs"], "--")
         closed = (*NOBODY, *CLOSED, "env", f"--chdir={image.folder}")
         command = (*image.entrypoint, *service.get("command", image.command))
-        log = self._place.parent / f"{Path(command[-1]).stem}.log"
+        log = self._place.parent / f"{told.get('MACHINE_NAME', Path(command[-1]).stem)}.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *self._inside(*apart, *inside, *closed, *command),

@@ -38,15 +38,15 @@ async def test_they_serve_the_people_of_both_bots(tmp_path: Path, samples: Sampl
 
 async def an_evening_of_telegram(folder: Path, there: Machine, server: FileServer, samples: Samples) -> None:
     async with BotApi() as api, swarm_in(folder / "swarm") as swarm:
-        volume, beside = folder / "telegram", services("compose.telegram.yaml")
-        reactor = await the_reactor(there, volume)
+        place, beside = folder / "telegram", services("compose.telegram.yaml")
+        reactor = await the_reactor(there, place)
         image = await there.build("bot", BOT="telegram")
         known = {"BOT_TOKEN": TOKEN, "ALLOWED_USERS": f"{ANN},{BOB}"}
         bot, uploader = [
-            await there.start(image, beside[name], volume, known, BOT_API_URL=api.url, EDIT_INTERVAL="0.1")
+            await there.start(image, beside[name], place, known, BOT_API_URL=api.url, EDIT_INTERVAL="0.1")
             for name in ("bot", "uploader")
         ]
-        await evening(api, server, swarm, samples, lambda: rows_of(volume / "downloads.db"))
+        await evening(api, server, swarm, samples, lambda: rows_of(place / "data" / "downloads.db"))
         for container in (uploader, bot, reactor):
             await check(container)
             assert await container.stop() in ENDED, container.log.read_text()
@@ -54,12 +54,12 @@ async def an_evening_of_telegram(folder: Path, there: Machine, server: FileServe
 
 async def a_file_of_discord(folder: Path, there: Machine, server: FileServer) -> None:
     async with Discord() as discord:
-        volume = folder / "discord"
-        reactor = await the_reactor(there, volume)
+        place = folder / "discord"
+        reactor = await the_reactor(there, place)
         image = await there.build("bot", BOT="discord")
         known = {"DISCORD_TOKEN": discord_api.TOKEN, "ALLOWED_USERS": f"{discord_api.ANN}"}
         service = services("compose.discord.yaml")["bot"]
-        bot = await there.start(image, service, volume, known, DISCORD_API_URL=discord.url)
+        bot = await there.start(image, service, place, known, DISCORD_API_URL=discord.url)
         await discord.until(lambda: discord.ready)
         discord.command("get", links=server.put("/sent.bin", BODY))
         await discord.until(lambda: discord.files() == [("sent.bin", BODY)])
@@ -68,13 +68,12 @@ async def a_file_of_discord(folder: Path, there: Machine, server: FileServer) ->
             assert await container.stop() in ENDED, container.log.read_text()
 
 
-async def the_reactor(there: Machine, volume: Path) -> Container:
+async def the_reactor(there: Machine, place: Path) -> Container:
     """It serves, by what its image calls healthy, and has all programs, by what its README asks."""
     image = await there.build("reactor")
-    await there.volume(image, volume)
     address = f"127.0.0.1:{free_port()}"
     container = await there.start(
-        image, services("compose.yaml")["reactor"], volume, {}, **OURS, METRICS_ADDRESS=address
+        image, services("compose.yaml")["reactor"], place, {}, **OURS, METRICS_ADDRESS=address
     )
     health = [re.sub(r"127\.0\.0\.1:\d+", address, word) for word in image.health]
     while (await container.run(*health))[0]:

@@ -85,6 +85,7 @@ def test_three_machines_serve_one_queue_and_each_has_its_own_name_and_disk() -> 
     for name, service in there.items():
         assert set(service["environment"]) <= known
         assert service["environment"]["MACHINE_NAME"] == name
+        assert service["environment"]["DOWNLOAD_DIR"] == f"/data/{name}", "a row's path says on whose disk it is"
         same = ("image", "build", "restart", "read_only", "tmpfs", "cap_drop", "security_opt", "mem_limit")
         assert {key: service[key] for key in same} == {key: alone[key] for key in same}
         assert service["depends_on"] == {"postgres": {"condition": "service_healthy"}}
