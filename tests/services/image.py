@@ -54,8 +54,8 @@ shift
 mount -o remount,bind,ro /
 exec "$@"
 """
-"""ROOT PATH:PLACE… -- TMPFS:OPTIONS… -- COMMAND. Not chroot: from inside one no user namespace may be made, and of such is the
-sandbox of a browser."""
+"""ROOT PATH:PLACE… -- TMPFS:OPTIONS… -- COMMAND. Not chroot: from inside one no user namespace may be made, and of such
+is the sandbox of a browser."""
 NOBODY = ("setpriv", "--reuid=reactor", "--regid=reactor", "--init-groups")
 CLOSED = ("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--")
 """The user of the image, with nothing more than anybody may."""
@@ -294,6 +294,9 @@ async def machine(folder: Path) -> AsyncIterator[Machine]:
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
+        # With a pid 1 all of its container ends; `--kill-child` is forgotten where the user changes.
+        for child in psutil.Process(process.pid).children():
+            child.kill()
         process.kill()
     await process.wait()
 

@@ -24,8 +24,7 @@ from tests.real.swarm import free_port
 from tests.servers import FileServer
 from tests.services.image import Container, Machine, filled, machine, services
 
-ALONE = ("compose.postgres.yaml",)
-SHARED = (*ALONE, "compose.shared.yaml")
+FILES = ("compose.postgres.yaml",)
 NAMES = ("reactor-1", "reactor-2", "reactor-3")
 KILLED = "reactor-2"
 OURS = {"ALLOWED_PRIVATE_HOSTS": "127.0.0.0/8", "HOST_MAX": "0"}
@@ -82,7 +81,7 @@ class Together:
     def here(self, name: str, path: str) -> Path:
         """A path of a container, as one of this machine: below one of its volumes."""
         for volume in self.services[name]["volumes"]:
-            source, _, target = volume.partition(":")
+            source, _, target = str(volume).partition(":")
             if Path(path).is_relative_to(target):
                 return self.folder / source / Path(path).relative_to(target)
         raise AssertionError(f"{path} is gone with the container")
@@ -115,10 +114,9 @@ class Together:
 @pytest.mark.timeout(900)
 @pytest.mark.needs("unshare", "tini", "pg_ctlcluster")
 async def test_of_three_reactors_one_is_killed_and_every_file_is_there(tmp_path: Path) -> None:
-    async with machine(tmp_path / "machine") as there:
-        for files in (ALONE, SHARED):
-            with as_the_service(services(*files)["postgres"]) as database:
-                await one_is_killed(Together(there, tmp_path / files[-1], database.url("bot"), *files))
+    with as_the_service(services(*FILES)["postgres"]) as database:
+        async with machine(tmp_path / "machine") as there:
+            await one_is_killed(Together(there, tmp_path / "volumes", database.url("bot"), *FILES))
 
 
 async def one_is_killed(all_three: Together) -> None:
