@@ -36,6 +36,19 @@ def test_it_says_and_returns_the_same(tmp_path: Path, command: list[str]) -> Non
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("encoding", ["ascii:replace", "latin-1"])
+def test_it_says_it_in_the_encoding_that_is_asked_for(tmp_path: Path, encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    command, told = [*REACTOR, "list", "--db", "\u2603-\u00e9.db"], []
+    for how, forks in ((nullcontext(), 1), (all_exec(), 0)):
+        before = forked()
+        with how:
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+        assert forked() == before + forks
+        told.append((done.returncode, done.stdout, done.stderr))
+    assert told[0] == told[1]
+
+
 def test_it_is_a_child_with_a_command_line_folder_environment_and_session_of_its_own(tmp_path: Path) -> None:
     setup = {"parent": os.getpid(), "path": "", "plugins": None, "data_bytes_max": 2**30}
     for how, forks in ((nullcontext(), 1), (all_exec(), 0)):

@@ -180,6 +180,8 @@ def _known(command: Sequence[str], environment: Mapping[str, str]) -> str | None
     if theirs.pop("PYTHONPATH", str(ROOT)) != str(ROOT) or command[:1] != [sys.executable]:
         return None
     ours.pop("PYTHONPATH", None)
+    for each in (ours, theirs):
+        each.pop("PYTHONIOENCODING", None)  # as `_open_streams` has it
     if theirs and theirs != ours:
         return None
     _, how, what = _split(command)
@@ -351,12 +353,13 @@ def _help_ourselves() -> None:
 def _open_streams() -> None:
     """What Python makes of 0, 1 and 2 when it starts."""
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: SIM115
+    encoding, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
     for name, fd in (("stdout", 1), ("stderr", 2)):
         stream = open(  # noqa: SIM115
             fd,
             "w",
-            encoding="utf-8",
-            errors="strict" if fd == 1 else "backslashreplace",
+            encoding=encoding or "utf-8",
+            errors=(errors or "strict") if fd == 1 else "backslashreplace",
             closefd=False,
             buffering=1 if fd == 2 or os.isatty(fd) else -1,
         )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.command import REACTOR, WAIT_S, environment, reactor, refused
+from tests.cli.command import WAIT_S, environment, reactor, refused
 from tests.cli.doctor.test_doctor import doctor
 from tests.cli.terminal import terminal
 from tests.database.sqlite.bot import query
@@ -20,6 +22,18 @@ from tests.tools import needed
 from tests.web.visitor import TOKEN, Served
 
 LOOKS = [("list",), ("watch", "1"), ("top",), ("why", "1")]
+EACH = """
+import json, os, sys
+from reactor.cli import main
+for words in json.loads(sys.argv[1]):
+    if not (pid := os.fork()):
+        main(words)
+        raise SystemExit
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, words
+    print("\\f", end="", flush=True)
+"""
+"""Each of these commands in a process of its own, of one that has imported what they need."""
 OWN = "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT NOT NULL, chat INTEGER)"
 
 
@@ -52,18 +66,20 @@ def test_one_that_may_only_be_read_is_read(tmp_path: Path, mode: str, folder_too
     place.chmod(0o555 if folder_too else 0o755)
     # Root may write anything, unless it has laid down that right.
     less = [needed("setpriv"), "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
-    for look in LOOKS:
-        done = subprocess.run(
-            [*less, *REACTOR, *look, "--db", "place/bot.db"],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=WAIT_S,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, ""), look
-        assert "127.0.0.1/a" in done.stdout
+    commands = [[*look, "--db", "place/bot.db"] for look in LOOKS]
+    done = subprocess.run(
+        [*less, sys.executable, "-W", "error", "-c", EACH, json.dumps(commands)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.split("\f")
+    assert len(said) == len(LOOKS) + 1
+    assert all("127.0.0.1/a" in each for each in said[:-1]), said
 
 
 @pytest.mark.parametrize("look", [*LOOKS, ("doctor",)], ids=lambda look: look[0])

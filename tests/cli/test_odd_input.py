@@ -104,7 +104,19 @@ def test_a_terminal_that_knows_few_characters(folder: Path, encoding: str) -> No
 @pytest.mark.parametrize("end", ["</dev/null", "<file", "<&-"])
 def test_a_stdin_that_nobody_holds_ends_a_run_at_once_and_in_order(folder: Path, end: str) -> None:
     (folder / "file").write_text("not a pipe\n" * 10_000)
-    done = run_in(folder, f'"$@" run --with-stdin {end}')
+    if end == "<&-":
+        done = run_in(folder, f'"$@" run --with-stdin {end}')
+    else:
+        with (folder / end.removeprefix("<")).open() as stdin:
+            done = subprocess.run(
+                [*REACTOR, "run", "--with-stdin"],
+                cwd=folder,
+                env=environment(),
+                stdin=stdin,
+                capture_output=True,
+                timeout=WAIT_S,
+                check=False,
+            )
     assert (done.returncode, done.stderr) == (0, b"")
     events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert (events[0], events[-1]) == ("reactor_started", "reactor_stopped")

@@ -69,8 +69,7 @@ def row(folder: Path, number: str) -> tuple[str, str]:
         return found
 
 
-@pytest.mark.execs
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.execs), signal.SIGINT])
 def test_it_serves_and_tells_a_pipe_in_ndjson(server: FileServer, tmp_path: Path, number: signal.Signals) -> None:
     row_id = add(tmp_path, server.put("/a.bin", DATA))
     with daemon(tmp_path) as process:

@@ -87,5 +87,5 @@ async def test_services_for_people_are_named_and_tried_when_it_is_asked_for(tmp_
 
 
 def test_without_the_settings_nothing_is_said(tmp_path: Path) -> None:
-    done = reactor("doctor", "--json", cwd=tmp_path)
+    done = reactor("doctor", "--json", cwd=tmp_path, BROWSER_PATH="none")
     assert {"webhook", "notify"} & {each["name"] for each in json.loads(done.stdout)} == set()
