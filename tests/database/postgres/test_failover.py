@@ -18,8 +18,6 @@ from tests.database.postgres.server import USER, Server
 from tests.database.postgres.together import machine, until
 from tests.servers import FileServer
 
-pytestmark = pytest.mark.execs
-
 NAMES = "ab"
 
 

@@ -6,13 +6,10 @@ import subprocess
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from reactor.database.postgres.waking import CHANNEL
 from tests.cli.command import reactor
 from tests.database.postgres.bot import Bot
-
-pytestmark = pytest.mark.execs
 
 
 def run(bot: Bot, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:

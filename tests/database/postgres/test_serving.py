@@ -27,8 +27,6 @@ from tests.database.postgres.bot import Bot
 from tests.real.harness import SETTINGS
 from tests.servers import FileServer
 
-pytestmark = pytest.mark.execs
-
 DATA = random.Random(22).randbytes(300_000)
 DEADLINE_S = 60.0
 

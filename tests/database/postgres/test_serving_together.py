@@ -23,8 +23,6 @@ from tests.database.postgres.bot import Bot
 from tests.database.postgres.together import machine, until
 from tests.servers import FileServer
 
-pytestmark = pytest.mark.execs
-
 ROWS = 30
 SLOTS = 2
 

@@ -18,8 +18,6 @@ from reactor.sync_queue import SyncQueue
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.server import Server
 
-pytestmark = pytest.mark.execs
-
 DEADLINE_S = 30.0
 URL = "http://host.example/100%25?a=1&b='x'\\\\y"
 CHATS = "CREATE TABLE chats (id bigint PRIMARY KEY, download bigint)"
