@@ -246,6 +246,8 @@ class Download(BaseModel):
     file_path: str | None = None
     file_url: str | None = None
     """Where the file can be fetched from other machines, if FILE_URL says so; of a folder it ends with `/`."""
+    machine: str | None = None
+    """On PostgreSQL: the machine that has put the file at `file_path`."""
     progress: float | None = None
     download_speed: float | None = None
     eta_seconds: int | None = None

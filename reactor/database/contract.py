@@ -248,6 +248,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "file_size": amount,
     "file_path": filled,
     "file_url": filled,
+    "machine": filled,
     "progress": percent,
     "download_speed": speed,
     "eta_seconds": amount,

@@ -452,12 +452,12 @@ class Database:
         if connection is None or connection.raw.closed:
             self._let_go()
             connection = PostgresConnection(connected(self.address, self._machine), read_only=self._read_only)
+            connection.machine = self._machine
             try:
                 self._fit(connection)
             except BaseException:
                 connection.raw.close()
                 raise
-            connection.machine = self._machine
             self._connection = connection
         self._used = time.monotonic()
         if self._leaving and not connection.in_transaction:

@@ -16,6 +16,7 @@ CREATE TABLE downloads (
     file_size bigint,
     file_path text,
     file_url text,
+    machine text,
     progress double precision,
     download_speed double precision,
     eta_seconds bigint,

@@ -16,7 +16,7 @@ STATUSES = "pending, downloading, downloaded, cancelled and failed"
 TOLD = frozenset(
     {
         *("url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code", "notes"),
-        *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files", "file_url"),
+        *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files", "file_url", "machine"),
     }
 )
 """What these hold depends on the download: a CHECK of them may let in some."""

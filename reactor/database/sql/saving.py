@@ -16,7 +16,7 @@ from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
 from reactor.database.contract import LEASE_S
 from reactor.database.sql import crashes, errors, history, lists, plans, published, turns
-from reactor.database.sql.connection import Connection, transaction
+from reactor.database.sql.connection import Connection, machine_name, transaction
 from reactor.database.sql.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE
 from reactor.database.sql.statements import OVER, any_row, fitted
 from reactor.database.store import Unsaved
@@ -230,6 +230,7 @@ def write(
                 *([] if save.notes is None else [update_notes(save.notes)]),
                 *([] if save.upload == NO_UPLOAD else [update_upload(save.upload)]),
                 *update_file_url(save.upload.file_url, anew=attempt.number > 1),
+                *update_machine(machine_name(connection)),
                 update_download_status(Status.DOWNLOADED, now_wall),
             )
             if done and save.placed is not None:
@@ -353,6 +354,11 @@ def update_upload(upload: Upload) -> Assignments:
 def update_file_url(url: str | None, *, anew: bool) -> Sequence[Assignments]:
     """Where others can fetch the file; `anew`: an earlier attempt may have put another one somewhere else."""
     return [("file_url = :file_url", {"file_url": url})] if url is not None or anew else []
+
+
+def update_machine(name: str) -> Sequence[Assignments]:
+    """Where the file is; nothing where one reactor serves alone."""
+    return [("machine = :machine", {"machine": name})] if name else []
 
 
 def update_choices(choices: Choices) -> Assignments:

@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     file_size INTEGER,                  -- bytes
     file_path TEXT,
     file_url TEXT,                      -- where others can fetch it, by FILE_URL; of a folder it ends with /
+    machine TEXT,                       -- on PostgreSQL: on whose disk the file is, by MACHINE_NAME
     progress REAL,                      -- 0 to 100
     download_speed REAL,                -- MiB/s
     eta_seconds INTEGER,

@@ -25,6 +25,8 @@ class Engine(Protocol):
     """Where it is, as DOWNLOAD_DB has it."""
     sqlalchemy: str
     """The same, as SQLAlchemy has it."""
+    is_shared: bool
+    """Whether machines share it, so that a row says which of them has its file."""
 
     def open_store(self, owner: str = "me", owner_column: str | None = None) -> AbstractAsyncContextManager[Store]:
         """The daemon's side."""
@@ -54,6 +56,8 @@ class Engine(Protocol):
 class Sqlite:
     """A file."""
 
+    is_shared = False
+
     def __init__(self, folder: Path) -> None:
         self._path = folder / "bot.db"
         self.place = str(self._path)
@@ -82,6 +86,8 @@ class Sqlite:
 
 class Postgres:
     """A database of a server."""
+
+    is_shared = True
 
     def __init__(self, url: str) -> None:
         self._address = ServerAddress(url)

@@ -147,6 +147,15 @@ async def test_a_url_of_the_file_is_written_where_there_is_one(engine: Engine, c
         assert (found.file_path, found.file_url) == ("/d/a b", url)
 
 
+async def test_the_machine_that_has_the_file_is_named(engine: Engine, claimed: Store) -> None:
+    assert row(engine, "machine") == (None,)
+    await save(claimed, commands.SaveDownloaded(ONE, "/d/a.bin", 12, None))
+    async with engine.open_table() as table:
+        found = await table.get(1)
+    assert found is not None
+    assert found.machine == ("me" if engine.is_shared else None)
+
+
 async def test_what_an_uploader_finds_is_read_as_it_was_written(engine: Engine, claimed: Store) -> None:
     files = (ResultFile(path="in/a.mp4", bytes=7, mime_type="video/mp4"), ResultFile(path="b\ud800", bytes=0))
     upload = Upload(mime_type="video/mp4", duration_s=1.23456, width=64, height=48, files=files)

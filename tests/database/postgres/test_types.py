@@ -82,6 +82,13 @@ async def test_an_enum_without_a_status_of_the_contract_is_refused(bot: Bot) -> 
             pass
 
 
+async def test_a_column_of_the_bots_for_whole_numbers_takes_no_machines_name(bot: Bot) -> None:
+    bot.sql(TABLE.format("status text DEFAULT 'pending', machine integer"))
+    with pytest.raises(DatabaseError, match='type integer: "me"'):
+        async with bot.store():
+            pass
+
+
 async def test_a_text_with_a_nul_is_refused_of_a_bot_and_cleaned_of_a_stranger(bot: Bot) -> None:
     async with bot.store() as store, bot.table() as table:
         with pytest.raises(DatabaseError, match="NUL"):

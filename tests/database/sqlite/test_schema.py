@@ -13,7 +13,7 @@ from tests.database.sqlite.bot import a_bot, opened, query
 from tests.tools import sqlite3_program
 
 CONTRACT = {
-    *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files", "file_url"),
+    *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files", "file_url", "machine"),
     *(
         "id",
         "url",
