@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from types import ModuleType
 
@@ -14,7 +15,9 @@ def loaded(bot: str, *names: str) -> list[ModuleType]:
     folder = str(CONTRIB / bot)
     sys.path.insert(0, folder)
     try:
-        return [import_module(name) for name in names]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "'audioop' is deprecated")  # discord.py imports it
+            return [import_module(name) for name in names]
     finally:
         sys.path.remove(folder)
         for name, module in list(sys.modules.items()):

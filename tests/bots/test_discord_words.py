@@ -14,10 +14,7 @@ from tests.bots.copied import CONTRIB
 from tests.bots.languages import check_same_values, check_used
 from tests.bots.modules import loaded
 
-pytestmark = [
-    pytest.mark.timeout(300),  # the first of them imports discord.py
-    pytest.mark.filterwarnings("ignore:'audioop' is deprecated"),
-]
+pytestmark = pytest.mark.timeout(300)  # the first of them imports discord.py
 MADE = ("state_", "not_sent_", "place_", "command_", "option_", "settings_", "menu_")
 """How names of texts begin that are put together."""
 

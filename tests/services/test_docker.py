@@ -50,7 +50,6 @@ def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
 
 
 @pytest.mark.variants(1)
-@pytest.mark.filterwarnings("ignore:'audioop' is deprecated")
 @pytest.mark.parametrize(("name", "folder"), BOTS.items())
 def test_one_command_runs_a_bot_beside_the_reactor(name: str, folder: str) -> None:
     ours, reactor = services(name), services("compose.yaml")["reactor"]
