@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from contrib.bench import documents, footprint, latencies, machines, parts, proc, queues, report, throughput
+from contrib.bench import documents, footprint, latencies, machines, parts, proc, queues, report, small, throughput
 from contrib.bench.bench import FULL, QUICK, Bench, opened
 from contrib.bench.servers import find_nginx
 from contrib.bench.validity import Invalid
@@ -24,9 +24,11 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "pick-up": latencies.arrivals,
     "cancel": latencies.cancels,
     "completion": latencies.arrivals,
-    "many-small": throughput.many_small,
+    "many-small": small.many_small,
+    "several-small": small.several_small,
     "one-large": throughput.one_large,
     "guard": throughput.guarded,
+    "paced": throughput.paced,
     "million": latencies.million,
     "idle": footprint.idle_and_under_way,
     "under-way": footprint.idle_and_under_way,
@@ -40,7 +42,7 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
 }
 GROUPS = {
     "react": ("pick-up", "cancel", "completion", "start"),
-    "throughput": ("many-small", "one-large", "guard"),
+    "throughput": ("many-small", "several-small", "one-large", "guard", "paced"),
     "parts": ("parts",),
     "scale": ("million", "memory", "documents", "watches", "claims"),
     "idle": ("idle", "under-way"),

@@ -45,10 +45,33 @@ class Scale:
     watches: int
     claims: int
     """Of each machine."""
+    large_segments: int
+    """Of 1 MB, of the stream that is fetched in turns with others."""
+    slow_segments: int
+    """Of the same size, that come to a slow disk."""
+    stream_rounds: int
+    """Of each of these two."""
+    paced_bytes: int
+    """Of the file whose server gives each connection a speed of its own."""
+    paced_rounds: int
 
 
-FULL = Scale(30, 30, 500, 3, 10, 2048 * MIB, 5, 256 * MIB, 999_000, 60.0, 1000, 20_000, 1000, 5, 16_000, 5, 1000, 100)
-QUICK = Scale(3, 3, 100, 1, 2, 256 * MIB, 2, 64 * MIB, 99_000, 10.0, 100, 1000, 300, 1, 4000, 3, 200, 50)
+FULL = Scale(
+    *(30, 30, 500, 3, 10, 2048 * MIB, 5, 256 * MIB, 999_000, 60.0, 1000, 20_000, 1000, 5, 16_000, 5, 1000, 100),
+    large_segments=300,
+    slow_segments=300,
+    stream_rounds=3,
+    paced_bytes=200 * MIB,
+    paced_rounds=3,
+)
+QUICK = Scale(
+    *(3, 3, 100, 1, 2, 256 * MIB, 2, 64 * MIB, 99_000, 10.0, 100, 1000, 300, 1, 4000, 3, 200, 50),
+    large_segments=50,
+    slow_segments=50,
+    stream_rounds=1,
+    paced_bytes=64 * MIB,
+    paced_rounds=1,
+)
 
 
 @dataclass

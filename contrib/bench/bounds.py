@@ -1,7 +1,7 @@
-"""What bounds the figures that are missed: the same steps as a reactor's, with nothing around them.
+"""What bounds the figures of small files that are missed: the same steps as a reactor's, with nothing around them.
 
 The ladder climbs from bare aria2c towards a reactor. Each rung does the least that its promise takes, in Python, in
-one process, one row at a time, with the reactor's own parts:
+one process, as many rows at a time as the reactor beside it, with the reactor's own parts:
 
     driven   each file is handed to aria2c by itself over its WebSocket, its end is heard, its outcome asked
     looked   and its server was asked for name, size and type (while the file before was on its way)
@@ -9,7 +9,8 @@ one process, one row at a time, with the reactor's own parts:
     placed   and the file has come into a folder of its own, was checked, placed by a record that outlives a kill, and
              tidied up after
 
-What is left between `placed` and the reactor is what decides, writes the journal and listens to everybody else.
+What is left between `placed` and the reactor is what decides, writes the journal, listens to everybody else and lets
+what aria2c fetches through the guard.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+from anyio.abc import TaskGroup
 
 from contrib.bench.bench import Bench
 from contrib.bench.servers import PATIENCE_S
@@ -45,15 +48,25 @@ from reactor.programs import find_aria2c
 RUNGS = ("driven", "looked", "kept", "placed")
 
 
-def rung(bench: Bench, which: str, url: str, files: Path, names: Sequence[str]) -> float:
-    """Files per second of one rung."""
+@dataclass(frozen=True)
+class Rung:
+    """What one of them takes."""
+
+    rate: float
+    """Files per second."""
+    cpu_ms: float
+    """Of this process, for one file."""
+
+
+def rung(bench: Bench, which: str, url: str, files: Path, names: Sequence[str], at_once: int = 1) -> Rung:
+    """Have these files downloaded, so many at a time, by the steps up to this rung."""
     folder = bench.place(f"bound-{which}")
-    took, published = anyio.run(_climb, which, folder, [f"{url}/{name}" for name in names])
+    took, cpu, published = anyio.run(_climb, which, folder, [f"{url}/{name}" for name in names], at_once)
     check_folder(published, files, names)
-    return len(names) / took
+    return Rung(len(names) / took, cpu * 1000 / len(names))
 
 
-async def _climb(which: str, folder: Path, urls: list[str]) -> tuple[float, Path]:
+async def _climb(which: str, folder: Path, urls: list[str], at_once: int) -> tuple[float, float, Path]:
     published = folder / "downloads"
     published.mkdir()
     heard: dict[str, anyio.Event] = {}
@@ -71,9 +84,10 @@ async def _climb(which: str, folder: Path, urls: list[str]) -> tuple[float, Path
     ):
         await aria2.wait_connected()
         _insert(folder / "bot.db", urls)
-        began = time.monotonic()
-        await _Rows(which, published, store, aria2, context, heard).fetch(urls)
-        return time.monotonic() - began, published
+        rows = _Rows(which, published, store, aria2, context, heard, urls, at_once)
+        began, cpu = time.monotonic(), time.process_time()
+        await rows.fetch()
+        return time.monotonic() - began, time.process_time() - cpu, published
 
 
 def _insert(db: Path, urls: list[str]) -> None:
@@ -84,7 +98,7 @@ def _insert(db: Path, urls: list[str]) -> None:
 
 
 class _Rows:
-    """One after the other, as a reactor has them."""
+    """So many at once, in the order of their ids, as a reactor has them."""
 
     def __init__(
         self,
@@ -94,6 +108,8 @@ class _Rows:
         aria2: Aria2Connection,
         context: Context,
         heard: dict[str, anyio.Event],
+        urls: list[str],
+        at_once: int,
     ) -> None:
         height = RUNGS.index(which)
         self._looked, self._kept, self._placed = (height >= RUNGS.index(name) for name in ("looked", "kept", "placed"))
@@ -104,22 +120,24 @@ class _Rows:
         self._context = context
         self._heard = heard
         self._policy = TransferPolicy()
+        self._urls, self._at_once = urls, at_once
+        self._begun, self._ahead = iter(range(len(urls))), iter(range(len(urls)))
+        self._found = [anyio.Event() for _ in urls]
+        self._extractions: dict[int, Extraction] = {}
+        self._look_room = anyio.Semaphore(at_once)
+        """So many are looked at before their turn."""
 
-    async def fetch(self, urls: list[str]) -> None:
-        found = await self._look(urls[0])
-        for n, _ in enumerate(urls):
-            ahead: list[Extraction] = []
-            async with anyio.create_task_group() as tasks:
-                if n + 1 < len(urls):
-                    tasks.start_soon(self._look_ahead, urls[n + 1], ahead)
-                if n and self._placed:
-                    tasks.start_soon(anyio.to_thread.run_sync, self._staging.tidy, [n])
-                await self._one(n, found)
-            if ahead:
-                found = ahead[0]
+    async def fetch(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self._at_once):
+                tasks.start_soon(self._look_ahead)
+                tasks.start_soon(self._serve, tasks)
 
-    async def _look_ahead(self, url: str, found: list[Extraction]) -> None:
-        found.append(await self._look(url))
+    async def _look_ahead(self) -> None:
+        for n in self._ahead:
+            await self._look_room.acquire()
+            self._extractions[n] = await self._look(self._urls[n])
+            self._found[n].set()
 
     async def _look(self, url: str) -> Extraction:
         detection = await detect(url, self._context)
@@ -129,11 +147,22 @@ class _Rows:
         fetches = (Fetch(urls=(url,), name=name),)
         return Extraction(kind=Kind.DIRECT, title=name, fetches=fetches, finish=Finish(how="file", name=name))
 
-    async def _one(self, n: int, found: Extraction) -> None:
-        fetch, attempt = found.fetches[0], Attempt(n + 1, 1)
+    async def _serve(self, tasks: TaskGroup) -> None:
+        for n in self._begun:
+            attempt = Attempt(n + 1, 1)
+            if self._kept:
+                polled = await self._store.poll(commands.PollRows((), 1, ()), time.time(), RETRY_MAX_S)
+                attempt = polled.rows.claimed[0].attempt
+            await self._found[attempt.download_id - 1].wait()
+            found = self._extractions.pop(attempt.download_id - 1)
+            self._look_room.release()
+            await self._one(attempt, found)
+            if self._placed:
+                tasks.start_soon(anyio.to_thread.run_sync, self._staging.tidy, [attempt.download_id])
+
+    async def _one(self, attempt: Attempt, found: Extraction) -> None:
+        fetch = found.fetches[0]
         if self._kept:
-            polled = await self._store.poll(commands.PollRows((), 1, ()), time.time(), RETRY_MAX_S)
-            attempt = polled.rows.claimed[0].attempt
             await self._save(commands.SavePlan(attempt, found))
         if self._placed:
             self._staging.is_new(attempt.download_id)

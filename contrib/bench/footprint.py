@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from contrib.bench import proc
 from contrib.bench.bench import MIB, Bench
 from contrib.bench.report import Row
+from contrib.bench.small import download_small
 from contrib.bench.subjects import Poller, Reactor, Subject
-from contrib.bench.throughput import download_small
 from contrib.bench.validity import Invalid
 
 SETTLE_S = 3.0

@@ -21,8 +21,8 @@ from contrib.bench.bot import GLANCE_S, Bot
 from contrib.bench.latencies import POLL_S, download
 from contrib.bench.report import Row
 from contrib.bench.servers import PATIENCE_S, ROOT
+from contrib.bench.small import make_small
 from contrib.bench.subjects import Reactor, Subject
-from contrib.bench.throughput import make_small
 from contrib.bench.validity import Invalid, Samples, check_folder
 from reactor.core.commands import ChargeOwner, PollRows, ProgressOf, Save, SaveDownloaded, SaveProgress
 from reactor.core.lease import BEAT_S

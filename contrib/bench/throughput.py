@@ -1,4 +1,5 @@
-"""How fast: many small files one at a time, and one large file, beside bare aria2c."""
+"""How fast one large file comes, beside bare aria2c: as fast as it can, through the guard, and from a server that gives
+each connection a speed of its own."""
 
 from __future__ import annotations
 
@@ -7,51 +8,17 @@ import random
 from functools import partial
 from pathlib import Path
 
-from contrib.bench import bounds, proc
 from contrib.bench.bench import MIB, Bench
 from contrib.bench.report import Row
-from contrib.bench.servers import LARGE, LIMITED, transfer_s
-from contrib.bench.subjects import Poller, Reactor, Subject, bare_aria2c
-from contrib.bench.validity import Samples, check_copy, check_folder
+from contrib.bench.servers import LARGE, LIMITED, PACED, transfer_s
+from contrib.bench.subjects import Reactor, Subject, bare_aria2c
+from contrib.bench.validity import Samples, check_copy
 
-SMALL = 20_000
-CPU_MAX_MS = 2.2
-"""Of the reactor's own process, for one small file."""
-
-
-def many_small(bench: Bench) -> list[Row]:
-    """Files per second; the rows come in one transaction."""
-    files, url = bench.nginx
-    names = make_small(files, bench.scale.small_files)
-    some, rounds = names[: bench.scale.poller_files], bench.scale.small_rounds
-    ours, bare, cpu = (Samples(f"many small, {who}", rounds) for who in ("reactor", "bare aria2c", "CPU of reactor"))
-    with Reactor(bench.place("reactor")).running() as reactor:
-        for _ in range(rounds):
-            before = proc.cpu_s(reactor.process.pid)
-            ours.add(_rate(reactor, url, files, names))
-            cpu.add((proc.cpu_s(reactor.process.pid) - before) * 1000 / len(names))
-            took, downloads = bare_aria2c(bench.place("bare"), [f"{url}/{name}" for name in names])
-            check_folder(downloads, files, names)
-            bare.add(len(names) / took)
-    rungs = {name: bounds.rung(bench, name, url, files, names) for name in bounds.RUNGS}
-    with Poller(bench.place("poller")).running() as poller:
-        polled = _rate(poller, url, files, some)
-    share, faster = ours.median / bare.median, ours.median / polled
-    note = (
-        f"Many small: {len(names)} files of {SMALL:,} bytes in each of {rounds} rounds; the poller had {len(some)},"
-        " at a rate that does not depend on how many there are. Through the guard, which the rivals have not. Its"
-        " bounds: see contrib/bench/bounds.py. The CPU is that of the reactor's own process."
-    )
-    small = f"many small ({len(names)})"
-    return [
-        Row(f"{small}, beside bare aria2c", "files/s", ours.median, bare.median, share, "≥ 0.6 ×", share >= 0.6),
-        Row(f"{small}, beside the poller", "files/s", ours.median, polled, faster, "≥ 100 ×", faster >= 100, note),
-        Row("  of it, CPU a file", "ms", cpu.median, None, None, f"≤ {CPU_MAX_MS} ms", cpu.median <= CPU_MAX_MS),
-        *(
-            Row(f"  bound: {name}, beside bare aria2c", "files/s", rate, bare.median, rate / bare.median)
-            for name, rate in rungs.items()
-        ),
-    ]
+PACE = 5_000_000
+"""Bytes a second that a server gives each connection."""
+PACED_MAX = 1.05
+MANY_CONNECTIONS = ("-x16", "-s16", "-k20M")
+"""What a person asks for who wants many, with aria2c's own smallest piece."""
 
 
 def one_large(bench: Bench) -> list[Row]:
@@ -63,10 +30,12 @@ def one_large(bench: Bench) -> list[Row]:
     around = [Samples("around the transfer, reactor", rounds), Samples("around it, bare aria2c", rounds)]
     with Reactor(bench.place("reactor")).running() as reactor:
         turns = [
-            (ours, around[0], partial(_large_by, reactor, url)),
-            (bare, around[1], partial(_large_bare, bench, url)),
+            (ours, around[0], partial(_fetched_by, reactor, f"{url}/{LARGE}")),
+            (bare, around[1], partial(_fetched_bare, bench, f"{url}/{LARGE}")),
         ]
-        _check_and_delete(_large_bare(bench, url)[1], files)  # not counted: the file is in the cache from now on
+        _check_and_delete(
+            _fetched_bare(bench, f"{url}/{LARGE}")[1], files
+        )  # not counted: the file is in the cache from now on
         transfer_s(files, size)
         for _ in range(rounds):
             for samples, rest, fetch in turns:
@@ -114,8 +83,8 @@ def _rates(bench: Bench, reactor: Subject, url: str, files: Path) -> tuple[float
     """MiB/s of it and of bare aria2c, in turns."""
     rounds = bench.scale.large_rounds
     turns = [
-        (partial(_large_by, reactor, url), Samples("guard, through", rounds)),
-        (partial(_large_bare, bench, url), Samples("guard, bare aria2c", rounds)),
+        (partial(_fetched_by, reactor, f"{url}/{LARGE}"), Samples("guard, through", rounds)),
+        (partial(_fetched_bare, bench, f"{url}/{LARGE}"), Samples("guard, bare aria2c", rounds)),
     ]
     for _ in range(rounds):
         for fetch, samples in turns:
@@ -126,41 +95,50 @@ def _rates(bench: Bench, reactor: Subject, url: str, files: Path) -> tuple[float
     return turns[0][1].median, turns[1][1].median
 
 
-def _large_by(subject: Subject, url: str) -> tuple[float, Path]:
+def paced(bench: Bench) -> list[Row]:
+    """Seconds for one file from a server that gives each connection the same, beside aria2c with many of them."""
+    files, url = bench.nginx
+    size, rounds = bench.scale.paced_bytes, bench.scale.paced_rounds
+    _make_large(files / LARGE, size)
+    address = f"{url}/{PACED}/{LARGE}?rate={PACE}"
+    ours, many, pieces = (Samples(f"paced, {who}", rounds) for who in ("reactor", "aria2c", "aria2c in small pieces"))
+    with Reactor(bench.place("paced")).running() as reactor:
+        turns = [
+            (ours, partial(_fetched_by, reactor, address)),
+            (many, partial(_fetched_bare, bench, address, MANY_CONNECTIONS)),
+            (pieces, partial(_fetched_bare, bench, address, ("-x16", "-s16"))),
+        ]
+        for _ in range(rounds):
+            for samples, fetch in turns:
+                os.sync()
+                took, copy = fetch()
+                samples.add(took)
+                _check_and_delete(copy, files)
+    (files / LARGE).unlink()
+    share, least = ours.median / many.median, size / PACE / 16
+    note = (
+        f"Paced: median of {rounds} rounds in turns. The reactor begins with 4 connections and asks for 16 once it has"
+        f" seen that more is to be had; 16 from the first byte on would take {least:.1f} s."
+    )
+    name = f"{size // MIB} MiB at {PACE // 1_000_000} MB/s per connection"
+    return [
+        Row(f"{name}, beside aria2c -x16 -s16", "s", ours.median, many.median, 1 / share,
+            f"≤ {PACED_MAX:g} × its time", share <= PACED_MAX),
+        Row("  the same beside aria2c -x16 -s16 -k4M", "s", ours.median, pieces.median, pieces.median / ours.median,
+            note=note),
+    ]  # fmt: skip
+
+
+def _fetched_by(subject: Subject, address: str) -> tuple[float, Path]:
     """Seconds from the commit of the row to `downloaded`, and the file."""
-    (row,), committed = subject.bot.add([f"{url}/{LARGE}"])
+    (row,), committed = subject.bot.add([address])
     return (subject.bot.until(row, "downloaded") - committed) / 1e9, subject.bot.path(row)
 
 
-def _large_bare(bench: Bench, url: str) -> tuple[float, Path]:
+def _fetched_bare(bench: Bench, address: str, options: tuple[str, ...] = ()) -> tuple[float, Path]:
     """Seconds from the start of bare aria2c to its end, and the file."""
-    took, downloads = bare_aria2c(bench.place("bare"), [f"{url}/{LARGE}"])
+    took, downloads = bare_aria2c(bench.place("bare"), [address], *options)
     return took, downloads / LARGE
-
-
-def download_small(bench: Bench, subject: Subject, wanted: int) -> None:
-    """Have so many small files downloaded."""
-    files, url = bench.nginx
-    _rate(subject, url, files, make_small(files, wanted))
-
-
-def _rate(subject: Subject, url: str, files: Path, names: list[str]) -> float:
-    """Files per second, from the commit of the rows to the last `downloaded`; nothing of them is left."""
-    rows, committed = subject.bot.add([f"{url}/{name}" for name in names])
-    took = (subject.bot.until_downloaded(rows) - committed) / 1e9
-    check_folder(subject.downloads, files, names)
-    for name in names:
-        (subject.downloads / name).unlink()
-    return len(names) / took
-
-
-def make_small(files: Path, wanted: int) -> list[str]:
-    """Put so many into a folder; their names."""
-    dice = random.Random(5)
-    names = [f"small-{n:04}.bin" for n in range(wanted)]
-    for name in names:
-        (files / name).write_bytes(dice.randbytes(SMALL))
-    return names
 
 
 def _make_large(file: Path, size: int) -> None:
