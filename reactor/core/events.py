@@ -160,8 +160,8 @@ class LeaseRenewed:
     """True when there is something to take over from lost machines, and this one may: it has missed no beat for a
     while."""
     lost_in_s: float | None = None
-    """In how many seconds, of the database's clock, the next of the other machines is lost unless it renews its lease;
-    None when there is no other one."""
+    """In how many seconds, of the database's clock, the next of the other machines is lost unless it renews its lease,
+    or this machine may take over what others have lost by then; None when there is no other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,8 @@ class TakenOver:
     """True when rows of machines that were lost wait again."""
     more: bool = False
     """True when the batch was full, so that there may be another one."""
+    failed: bool = False
+    """True when the database could not do it."""
 
 
 # aria2

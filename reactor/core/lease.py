@@ -4,8 +4,8 @@ It is renewed by the database, which tells time by its own clock; whether it is 
 clock, from the moment at which it was asked for. Others wait for longer before they take anything over, so a machine
 that was stopped, or is cut off, has fenced itself before. Where nobody else serves the queue it is always held.
 
-Each renewal says whether there is something to take over, and when the next machine would be lost: then it is renewed
-again, to ask. One batch is taken over at a time.
+Each renewal says whether there is something to take over, and when there may be next: as soon as another machine would
+be lost, it is renewed again, to ask. One batch is taken over at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reactor.core.lifecycle import advance
 BEAT_S = 5.0
 """How often it is renewed."""
 AGAIN_S = 1.0
-"""After a renewal that failed."""
+"""After a renewal, or a takeover, that failed."""
 HELD_S = 20.0
 """For so long after a renewal was asked for it is held; others wait for longer."""
 
@@ -91,10 +91,12 @@ class Lease:
         return out
 
     def taken_over(self, event: events.TakenOver) -> None:
-        """A batch is done. Whether this machine may take the next one is asked at once."""
+        """A batch is done. Whether this machine may take the next one is asked at once; one that failed, soon."""
         self._taking_over = False
         if event.more:
             self._renew_at = self._context.now
+        elif event.failed:
+            self._renew_at = min(self._renew_at, self._context.now + AGAIN_S)
 
     def not_renewed(self) -> None:
         """It could not be renewed: try again soon."""

@@ -98,6 +98,8 @@ def reason(event: Event) -> str:
         case e.RenewalFailed():
             return f"the lease could not be renewed: {clean(event.failure.text)}"
         case e.TakenOver():
+            if event.failed:
+                return "what lost machines had could not be taken over"
             return "what lost machines had waits again" if event.any else "nothing was taken over"
         case e.Aria2Connected():
             return f"aria2 {clean(event.version)} is connected"

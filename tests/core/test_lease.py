@@ -79,6 +79,16 @@ def test_what_is_overdue_is_taken_over() -> None:
     assert not world.of(commands.RenewLease)
 
 
+def test_after_a_takeover_that_failed_it_is_asked_again_soon() -> None:
+    world = leased()
+    renew(world, overdue=True)
+    assert world.machine.next_deadline() == 2 * BEAT_S
+    world.feed(events.TakenOver(failed=True))
+    assert world.machine.next_deadline() == BEAT_S + AGAIN_S
+    assert world.feed(events.TimePassed(), after=AGAIN_S).the(commands.RenewLease)
+    assert world.feed(events.LeaseRenewed(overdue=True)).the(commands.TakeOver)
+
+
 def test_a_takeover_that_takes_long_holds_up_no_renewal_and_there_is_one_at_a_time() -> None:
     world = leased()
     renew(world, overdue=True)

@@ -55,6 +55,8 @@ LONG_S = 45.0
 """A trouble of at least this length has the rows of its machine taken over."""
 TAKEN_S = DEAD_S + 3.0
 """So long that takes, when others were there: the way to the database and back, and a reply that is lost."""
+SETTLED_S = 10.0
+"""So long after its last trouble a machine has renewed its lease again, and may take over DEAD_S later."""
 STOPPED_S = 2.0
 """So long after the end of its lease a machine may need until aria2 has stopped."""
 STEPS_MAX = 60_000
@@ -375,7 +377,7 @@ class Cluster:
         steps = 0
         while not over():
             steps += 1
-            assert self._heap[0][0] < end, f"it does not come to an end: {self.rows()}"
+            assert self._heap[0][0] < end, f"it does not come to an end: {self.rows()}, {self._plans()}"
             assert steps < STEPS_MAX, "it goes round in circles"
             when, _, action = heapq.heappop(self._heap)
             self.now = max(self.now, when)
@@ -404,7 +406,7 @@ class Cluster:
         what = self.dice.choice((Node.pause, Node.pause, Node.cut, Node.cut, Node.kill, Node.end, Node.jump))
         self._say(f"{what.__name__} {node.name} for {seconds} s")
         had = [row for row in self.rows() if row[1] == "downloading" and row[3] == node.name]
-        others = [each for each in well if each is not node and self.now - each.clean_since > DEAD_S + 10]
+        others = [each for each in well if each is not node and self.now - each.clean_since > SETTLED_S]
         self.spared -= {node.name}
         what(node, seconds)
         if what is not Node.jump:
@@ -434,7 +436,10 @@ class Cluster:
     def _is_quiet(self) -> bool:
         idle = all(node.process.alive and not node.process.machine.jobs for node in self.nodes)
         settled = all(not node.process.machine.leftovers and not node.folders for node in self.nodes)
-        return idle and settled and all(row[1] in FINAL for row in self.rows())
+        return idle and settled and all(row[1] in FINAL for row in self.rows()) and not self._plans()
+
+    def _plans(self) -> list[tuple[Any, ...]]:
+        return self.connection.execute("SELECT download_id FROM reactor_plans").fetchall()
 
     def _at_the_end(self) -> None:
         rows = self.rows()
@@ -447,8 +452,6 @@ class Cluster:
             assert status == "downloaded" or lost, f"row {id} is {status}, {code}: {deadly}"
             assert where[id] == (status == "downloaded"), f"row {id} is there {where[id]} times"
             assert status != "downloaded" or path in paths, f"row {id} names {path}, which is not there"
-        left = self.connection.execute("SELECT download_id FROM reactor_plans").fetchall()
-        assert not left, f"plans were left: {left}"
         assert not any(node.running() for node in self.nodes)
 
 

@@ -283,7 +283,7 @@ class Process:
 
     def _take_over(self) -> None:
         session = cast("Session", self.world.database)
-        self._answer_of_database(events.TakenOver() if session.locked() else session.take_over())
+        self._answer_of_database(events.TakenOver(failed=True) if session.locked() else session.take_over())
 
     def _recover(self) -> None:
         world = self.world

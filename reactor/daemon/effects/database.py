@@ -140,8 +140,8 @@ class Rows:
             self._post(renewed)
 
     async def take_over(self, command: commands.TakeOver) -> None:
-        """What other machines have lost; what fails is tried again with the next renewal."""
-        taken = events.TakenOver()
+        """What other machines have lost."""
+        taken = events.TakenOver(failed=True)
         try:
             taken = await self.store.take_over()
         except DatabaseError as error:

@@ -91,11 +91,14 @@ FORGOTTEN = f"seen_at < {NOW} - {FORGET_S}"
 OVERDUE = f"""EXISTS (SELECT 1 FROM downloads WHERE {ORPHANED}) OR EXISTS (SELECT 1 FROM downloads WHERE {UNSTOPPED})
     OR EXISTS ({UNREACHED}) OR EXISTS ({OVER_SINCE}) OR EXISTS (SELECT 1 FROM reactor_machines WHERE {FORGOTTEN})"""
 """A takeover has something to do."""
-LOST_IN_S = f"""SELECT min(o.seen_at) + {DEAD_S} - {NOW} FROM reactor_machines AS o
-    WHERE o.name <> :name AND o.seen_at > {NOW} - {DEAD_S}"""
+NEXT_LOST_IN_S = f"""(SELECT min(o.seen_at) + {DEAD_S} - {NOW} FROM reactor_machines AS o
+    WHERE o.name <> :name AND o.seen_at > {NOW} - {DEAD_S})"""
+LOST_IN_S = f"CASE WHEN held_since >= {NOW} - {DEAD_S} THEN held_since + {DEAD_S} - {NOW} ELSE {NEXT_LOST_IN_S} END"
+"""When there may be something to take over. Who has missed a beat, or begins, may not before: another machine may be
+lost by then, of which no moment to come is known."""
 RENEW_ONLY = f"""UPDATE reactor_machines SET seen_at = {NOW},
     held_since = CASE WHEN seen_at < {NOW} - {MISSED_S} THEN {NOW} ELSE held_since END
-    WHERE name = :name AND session = :session RETURNING ({LOST_IN_S})"""
+    WHERE name = :name AND session = :session RETURNING {LOST_IN_S}"""
 RENEW = f"{RENEW_ONLY}, CASE WHEN held_since < {NOW} - {DEAD_S} THEN {OVERDUE} ELSE FALSE END"
 """The only statement of a machine that has nothing to do. It asks for what is to be taken over only where the machine
 has missed no beat for a while."""

@@ -289,6 +289,19 @@ async def test_a_renewal_says_when_the_next_machine_would_be_lost(stores: Stores
     assert (await a.renew_lease()).lost_in_s is None
 
 
+async def test_who_begins_asks_as_soon_as_it_may_take_over(stores: Stores, bot: Bot) -> None:
+    a, *_ = stores
+    lose(bot, "b", "c")
+    bot.sql("UPDATE reactor_machines SET held_since = seen_at - %s WHERE name = 'a'", DEAD_S / 2)
+    ((since,),) = bot.sql("SELECT held_since FROM reactor_machines WHERE name = 'a'")
+    before, renewed, after = [await moment(bot), await a.renew_lease(), await moment(bot)]
+    assert not renewed.overdue
+    assert renewed.lost_in_s is not None, "others are lost already"
+    assert since + DEAD_S - after <= renewed.lost_in_s <= since + DEAD_S - before
+    settle(bot)
+    assert (await a.renew_lease()).lost_in_s is None
+
+
 async def moment(bot: Bot) -> float:
     """By the server's clock."""
     ((now,),) = bot.sql("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
