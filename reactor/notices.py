@@ -7,23 +7,21 @@ secrets: user info, query values and fragments are removed from URLs.
 Times are ISO 8601 in UTC, durations are seconds, sizes are bytes, speeds are bytes per second.
 """
 
-# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
+# No models of pydantic: at each start these fifty would take as long to make as all others together. Lines are
+# validated where they are read (`journal/ndjson.py`).
+# Without `from __future__ import annotations`: each annotation would be compiled again there.
 
 from collections.abc import Collection
-from typing import Annotated, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from typing import Literal, get_args
 
 from reactor.models import Kind, Status
+from reactor.records import dataclass
 
 SCHEMA_VERSION: Literal[1] = 1
 
 
-class _Notice(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class _OfDownload(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class _OfDownload:
     """A notice about one row."""
 
     download_id: int
@@ -32,7 +30,8 @@ class _OfDownload(_Notice):
     """How often the row was claimed; 0: never."""
 
 
-class ReactorStarted(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class ReactorStarted:
     """reactor has started to serve the database."""
 
     event: Literal["reactor_started"] = "reactor_started"
@@ -48,7 +47,8 @@ class ReactorStarted(_Notice):
     """True when this run has created it."""
 
 
-class ReactorDraining(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class ReactorDraining:
     """A signal has asked reactor to stop. Running downloads may finish first (DRAIN_S); none starts."""
 
     event: Literal["reactor_draining"] = "reactor_draining"
@@ -60,7 +60,8 @@ class ReactorDraining(_Notice):
     """When the rest is left to the next run, or to another machine; Unix time in seconds."""
 
 
-class ReactorStopped(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class ReactorStopped:
     """The last notice of a run."""
 
     event: Literal["reactor_stopped"] = "reactor_stopped"
@@ -70,7 +71,8 @@ class ReactorStopped(_Notice):
     """Rows left under way, to be resumed by the next run."""
 
 
-class EntriesLost(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class EntriesLost:
     """Lines were dropped here: their reader was too slow, or the disk was full. Has the `seq` of the last of them."""
 
     event: Literal["entries_lost"] = "entries_lost"
@@ -78,7 +80,8 @@ class EntriesLost(_Notice):
     """How many."""
 
 
-class Aria2Connected(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class Aria2Connected:
     """The connection to aria2c is established."""
 
     event: Literal["aria2_connected"] = "aria2_connected"
@@ -90,7 +93,8 @@ class Aria2Connected(_Notice):
     """True when it is another aria2c process than before."""
 
 
-class Aria2Lost(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class Aria2Lost:
     """The connection to aria2c broke. reactor reconnects, and transfers continue."""
 
     event: Literal["aria2_lost"] = "aria2_lost"
@@ -98,7 +102,8 @@ class Aria2Lost(_Notice):
     """A sentence."""
 
 
-class DatabaseTroubled(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class DatabaseTroubled:
     """The database could not be read or written. reactor keeps trying."""
 
     event: Literal["database_troubled"] = "database_troubled"
@@ -106,7 +111,8 @@ class DatabaseTroubled(_Notice):
     """A sentence."""
 
 
-class DatabaseRecovered(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class DatabaseRecovered:
     """The database works again after `database_troubled`, or was replaced by another file and opened anew."""
 
     event: Literal["database_recovered"] = "database_recovered"
@@ -114,7 +120,8 @@ class DatabaseRecovered(_Notice):
     """True when another file has taken its place."""
 
 
-class LeaseLost(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class LeaseLost:
     """This machine could not renew its lease in time, and has stopped its downloads: others may take them over. When it
     has a lease again, it resumes those that are still its own."""
 
@@ -123,13 +130,15 @@ class LeaseLost(_Notice):
     """How long a lease is valid without a renewal."""
 
 
-class LeaseRegained(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class LeaseRegained:
     """This machine has a lease again after `lease_lost`."""
 
     event: Literal["lease_regained"] = "lease_regained"
 
 
-class TokenRefused(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class TokenRefused:
     """Wrong tokens were sent to the page. Reported at most once per minute."""
 
     event: Literal["token_refused"] = "token_refused"
@@ -139,7 +148,8 @@ class TokenRefused(_Notice):
     """Since the last report."""
 
 
-class StatusUnserved(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class StatusUnserved:
     """Rows have a status that reactor does not serve, such as another word for `pending`. Reported once per run."""
 
     event: Literal["status_unserved"] = "status_unserved"
@@ -151,7 +161,8 @@ class StatusUnserved(_Notice):
     """The `id` of the first."""
 
 
-class TableUnserved(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class TableUnserved:
     """`downloads` is empty, and another table that looks like the bot's queue has rows. Reported once per run."""
 
     event: Literal["table_unserved"] = "table_unserved"
@@ -159,7 +170,8 @@ class TableUnserved(_Notice):
     """Its name."""
 
 
-class MirrorMended(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class MirrorMended:
     """An attached table had lost its triggers, such as in a migration, and reactor has restored them."""
 
     event: Literal["mirror_mended"] = "mirror_mended"
@@ -169,7 +181,8 @@ class MirrorMended(_Notice):
     """Rows that were waiting in it."""
 
 
-class MirrorBroken(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class MirrorBroken:
     """Rows of an attached table are not served. Each reason is reported once per run."""
 
     event: Literal["mirror_broken"] = "mirror_broken"
@@ -179,6 +192,7 @@ class MirrorBroken(_Notice):
     """Half a sentence."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadStuck(_OfDownload):
     """The bot's table rejects every write to this row, even that it failed, so it is skipped. Each reason is reported
     once per run."""
@@ -188,7 +202,8 @@ class DownloadStuck(_OfDownload):
     """A sentence."""
 
 
-class WebhookTroubled(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class WebhookTroubled:
     """The receiver of WEBHOOK_URL does not accept messages. They are sent again, for an hour at most. Reported once
     until it has accepted all of them."""
 
@@ -199,7 +214,8 @@ class WebhookTroubled(_Notice):
     """True if it answered 410: nothing more is sent until reactor is restarted."""
 
 
-class WebhookRecovered(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class WebhookRecovered:
     """The receiver of WEBHOOK_URL accepts messages again after `webhook_troubled`."""
 
     event: Literal["webhook_recovered"] = "webhook_recovered"
@@ -207,7 +223,8 @@ class WebhookRecovered(_Notice):
     """Messages that were dropped: they were an hour old, or too many were queued."""
 
 
-class FilesUnwatched(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class FilesUnwatched:
     """The files of the database cannot be watched: changes are found by polling, a little later."""
 
     event: Literal["files_unwatched"] = "files_unwatched"
@@ -215,7 +232,8 @@ class FilesUnwatched(_Notice):
     """A sentence."""
 
 
-class PresetsUnusable(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class PresetsUnusable:
     """The changed file of presets is invalid: the previous presets stay in use."""
 
     event: Literal["presets_unusable"] = "presets_unusable"
@@ -223,7 +241,8 @@ class PresetsUnusable(_Notice):
     """A sentence."""
 
 
-class YtdlpOutdated(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class YtdlpOutdated:
     """yt-dlp is outdated. `reactor update` upgrades it."""
 
     event: Literal["ytdlp_outdated"] = "ytdlp_outdated"
@@ -233,7 +252,8 @@ class YtdlpOutdated(_Notice):
     """Since it was released."""
 
 
-class ExtractorUnusable(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class ExtractorUnusable:
     """An installed extractor cannot be used, and is ignored. `reactor doctor` lists all."""
 
     event: Literal["extractor_unusable"] = "extractor_unusable"
@@ -243,7 +263,8 @@ class ExtractorUnusable(_Notice):
     """A sentence."""
 
 
-class HoursChanged(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class HoursChanged:
     """Downloads may start from now on, or none starts while running ones continue (`HOURS`). Reported at startup if
     none may start."""
 
@@ -252,7 +273,8 @@ class HoursChanged(_Notice):
     """True when downloads may start."""
 
 
-class SpeedLimitChanged(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class SpeedLimitChanged:
     """Another speed limit applies from now on (`SPEED_WINDOWS`). Reported at startup if it is not `SPEED_LIMIT`."""
 
     event: Literal["speed_limit_changed"] = "speed_limit_changed"
@@ -260,7 +282,8 @@ class SpeedLimitChanged(_Notice):
     """Bytes/s of all downloads together; 0: no limit."""
 
 
-class DiskFull(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class DiskFull:
     """Less than the required disk space is free: no download starts, running ones wait."""
 
     event: Literal["disk_full"] = "disk_full"
@@ -270,7 +293,8 @@ class DiskFull(_Notice):
     """Bytes that have to be free before a download starts."""
 
 
-class DiskFreed(_Notice):
+@dataclass(frozen=True, kw_only=True)
+class DiskFreed:
     """Enough disk space is free again."""
 
     event: Literal["disk_freed"] = "disk_freed"
@@ -278,6 +302,7 @@ class DiskFreed(_Notice):
     """Bytes."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadClaimed(_OfDownload):
     """A pending row was claimed: an attempt begins."""
 
@@ -288,6 +313,7 @@ class DownloadClaimed(_OfDownload):
     """Since `added_date`; null if that is not a date."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadResumed(_OfDownload):
     """A row that was under way before a restart continues in the same attempt."""
 
@@ -300,6 +326,7 @@ class DownloadResumed(_OfDownload):
     """Consecutive crashes of reactor while it worked on the row."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadHeldBack(_OfDownload):
     """reactor has crashed several times in succession while it worked on this row, which is held back for a while, then
     tried again; after one more crash it fails (`crashed`)."""
@@ -311,6 +338,7 @@ class DownloadHeldBack(_OfDownload):
     """For how long."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadDetected(_OfDownload):
     """The kind of the URL is known (stage 1)."""
 
@@ -321,6 +349,7 @@ class DownloadDetected(_OfDownload):
     """The reason, for people."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadReclassified(_OfDownload):
     """An extractor found nothing, and the next one is tried."""
 
@@ -333,6 +362,7 @@ class DownloadReclassified(_OfDownload):
     """A sentence."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadExtracted(_OfDownload):
     """The files to fetch are known (stage 2)."""
 
@@ -351,6 +381,7 @@ class DownloadExtracted(_OfDownload):
     """The row whose file is reused instead of a download (option `again`)."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadProgressed(_OfDownload):
     """Progress within a stage; joining starts at 0 again."""
 
@@ -371,6 +402,7 @@ class DownloadProgressed(_OfDownload):
     """Of a torrent: connected peers."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadLane(_OfDownload):
     """It was slower than SLOW_KIB for a minute and occupies no slot any more, or it is faster again and occupies one.
     SLOW_MAX limits how many occupy none."""
@@ -382,12 +414,14 @@ class DownloadLane(_OfDownload):
     """Average of that minute, bytes per second."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadFinishing(_OfDownload):
     """All bytes were fetched; they are checked, joined and published."""
 
     event: Literal["download_finishing"] = "download_finishing"
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadCompleted(_OfDownload):
     """The row is `downloaded`: the file has its final name."""
 
@@ -402,6 +436,7 @@ class DownloadCompleted(_OfDownload):
     """As in the column `notes`, one for each line."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadAsked(_OfDownload):
     """The row is `choosing`: it asks what to download."""
 
@@ -418,6 +453,7 @@ class DownloadAsked(_OfDownload):
     """How long it waits for the answer."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadYielded(_OfDownload):
     """It has had its slot for SLICE, and another owner waits that has had less slot time: it is `pending` again, keeps
     its partial files, and resumes when its owner is next. No retry is used."""
@@ -429,6 +465,7 @@ class DownloadYielded(_OfDownload):
     """Its progress, 0 to 100."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadRetryScheduled(_OfDownload):
     """An attempt failed with an error that is retried; the next one starts in `delay_s`."""
 
@@ -445,6 +482,7 @@ class DownloadRetryScheduled(_OfDownload):
     """Seconds until the next attempt."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadFailed(_OfDownload):
     """The row is `failed`."""
 
@@ -455,6 +493,7 @@ class DownloadFailed(_OfDownload):
     """As in the column `error`: a sentence for a person."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DownloadCancelled(_OfDownload):
     """The row was cancelled or deleted, and all its work has stopped."""
 
@@ -464,6 +503,7 @@ class DownloadCancelled(_OfDownload):
     `pending`: it had not started."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListFound(_OfDownload):
     """The URL is a list: each entry will become a row."""
 
@@ -476,6 +516,7 @@ class ListFound(_OfDownload):
     """Number of entries that the row asks for."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListExpanded(_OfDownload):
     """All entries of a list have their rows; the list ends when they have ended."""
 
@@ -486,6 +527,7 @@ class ListExpanded(_OfDownload):
     """What was left out of the list."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListEnded(_OfDownload):
     """All entries of a list have ended, and so has its row."""
 
@@ -500,6 +542,7 @@ class ListEnded(_OfDownload):
     """As in the column `error`; null when all were downloaded."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class FileDeleted(_OfDownload):
     """The file of a row was deleted by KEEP_DAYS, KEEP_GIB or DELETE_STATUSES."""
 
@@ -512,6 +555,7 @@ class FileDeleted(_OfDownload):
     """`age`: older than KEEP_DAYS. `size`: all files were larger than KEEP_GIB. `status`: one of DELETE_STATUSES."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class FileLeft(_OfDownload):
     """The file of a row was to be deleted, but was kept."""
 
@@ -524,6 +568,7 @@ class FileLeft(_OfDownload):
     """True if the path now has something that reactor did not publish: it is not tried again."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class SeedingEnded(_OfDownload):
     """A finished torrent is no longer seeded."""
 
@@ -582,7 +627,7 @@ Notice = (
 """Every kind of notice."""
 
 
-EVENTS: frozenset[str] = frozenset(kind.model_fields["event"].default for kind in get_args(Notice))
+EVENTS: frozenset[str] = frozenset(kind.event for kind in get_args(Notice))
 """The names of all of them."""
 
 
@@ -593,10 +638,9 @@ def chosen(named: Collection[str], usual: frozenset[str]) -> frozenset[str]:
     return (EVENTS - {"download_progressed"} if "*" in named else frozenset()) | (frozenset(named) - {"*"})
 
 
-class Entry(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Entry:
     """One line of the journal: a notice, with its place in the stream."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
 
     v: Literal[1] = SCHEMA_VERSION
     """The version of the schema; each line has it, the first one too."""
@@ -604,10 +648,4 @@ class Entry(BaseModel):
     """Counts from 1 in each run. A gap means that lines were lost on the way; `entries_lost` says how many."""
     at: str
     """ISO 8601, UTC, with milliseconds."""
-    notice: Annotated[Notice, Field(discriminator="event")]
-
-
-NOTICE: TypeAdapter[Notice] = TypeAdapter(
-    Annotated[Notice, Field(discriminator="event")], config=ConfigDict(defer_build=True)
-)
-"""Validates one notice from JSON."""
+    notice: Notice

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
 else:
 
-    def dataclass(*, frozen: bool = False, slots: bool = False, eq: bool = True) -> Callable[[type[T]], type[T]]:
+    def dataclass(
+        *, frozen: bool = False, slots: bool = False, eq: bool = True, kw_only: bool = False
+    ) -> Callable[[type[T]], type[T]]:
         """What `dataclasses.dataclass` makes of a class; `fields`, `replace` and the others take it for that."""
 
         def made(cls: type[T]) -> type[T]:
             cls.__doc__ = cls.__doc__ or cls.__name__  # else the signature is found out for it
-            cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
+            cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
             own = vars(cls)
             methods = {"__init__": _first_init(cls, frozen), "__repr__": _repr}
             if eq:
@@ -55,21 +57,23 @@ def _written_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
     """As the standard library writes it: an argument for each field, in their order; but for those with `init=False`,
     which are for `__post_init__` to set."""
     scope: dict[str, Any] = {"_set": object.__setattr__, "_missing": dataclasses.MISSING}
-    arguments, lines = ["self"], ["pass"]
+    arguments, named, lines = ["self"], list[str](), ["pass"]
     for number, each in enumerate(each for each in dataclasses.fields(cls) if each.init):
         name, default, value = each.name, f"_{number}", each.name
+        taken = named if each.kw_only else arguments
         if each.default_factory is not dataclasses.MISSING:
             scope[default] = each.default_factory
-            arguments.append(f"{name}=_missing")
+            taken.append(f"{name}=_missing")
             value = f"{default}() if {name} is _missing else {name}"
         elif each.default is not dataclasses.MISSING:
             scope[default] = each.default
-            arguments.append(f"{name}={default}")
+            taken.append(f"{name}={default}")
         else:
-            arguments.append(name)
+            taken.append(name)
         lines.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
+    arguments += ["*", *named] if named else []
     exec(f"def __init__({', '.join(arguments)}):\n {'; '.join(lines)}", scope)
     init: Callable[..., None] = scope["__init__"]
     return init

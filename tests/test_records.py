@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reactor import notices
 from reactor.core import commands, events, job
 from reactor.records import dataclass
 
@@ -46,6 +47,18 @@ class Nothing:
 @dataclass(eq=False, slots=True)
 class Itself:
     number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    number: int
+    kind: str = "base"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Base):
+    name: str
+    kind: str = "named"
 
 
 def theirs(record: type[Any], *, frozen: bool) -> type[Any]:
@@ -103,6 +116,13 @@ def test_they_are_copied_and_replaced() -> None:
             assert (x, y) == (1, 2)
 
 
+def test_fields_by_name_only_have_defaults_in_any_order() -> None:
+    for _ in range(2):
+        assert Named(name="a", number=1) == Named(number=1, name="a", kind="named")
+        with pytest.raises(TypeError):
+            Named(1, name="a")  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize("wrong", [(), (1, 2, [], "", 5)])
 def test_wrong_arguments_are_refused(wrong: tuple[Any, ...]) -> None:
     for _ in range(2):  # by the first `__init__` and by the one it has written
@@ -110,12 +130,12 @@ def test_wrong_arguments_are_refused(wrong: tuple[Any, ...]) -> None:
             Point(*wrong)
 
 
-@pytest.mark.parametrize("module", [commands, events, job])
+@pytest.mark.parametrize("module", [commands, events, job, notices])
 def test_arguments_and_defaults_are_those_of_the_standard_library(module: Any) -> None:
     own = (each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__)
     records = [each for each in own if inspect.isclass(each) and dataclasses.is_dataclass(each)]
     assert records
-    for record in (Point, Place, *records):
+    for record in (Point, Place, Named, *records):
         with pytest.raises(TypeError):
             record(no_such_field=1)  # has it written
         ours, wanted = inspect.signature(record), inspect.signature(theirs(record, frozen=False))

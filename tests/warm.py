@@ -238,7 +238,6 @@ def _build() -> None:
     """What reactor builds at its first use: models and patterns."""
     from pydantic import BaseModel
 
-    from reactor.notices import NOTICE
     from reactor.patterns import Pattern
 
     kinds: list[type[BaseModel]] = [BaseModel]
@@ -246,7 +245,6 @@ def _build() -> None:
         kinds += kind.__subclasses__()
         if kind.__module__.startswith("reactor."):
             kind.model_rebuild()
-    NOTICE.rebuild()
     for each in gc.get_objects():
         if isinstance(each, Pattern):
             each.groups  # noqa: B018 - `re` keeps it from then on

@@ -6,6 +6,7 @@ A step gets it beside the job and the event. It may change it; what is to be don
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Any
 
 from reactor.core.commands import Command
 from reactor.core.events import Leftover
@@ -114,6 +115,6 @@ class Context:
         self.gids = {gid: found for gid, found in self.gids.items() if found[0] is not job}
 
 
-def of(job: Job) -> dict[str, int]:
+def of(job: Job) -> dict[str, Any]:
     """The fields that every notice about a job has."""
     return {"download_id": job.id, "attempt": job.attempt.number}

@@ -8,6 +8,7 @@ behind a save waits, and nothing is lost: the loop goes on taking events, aria2 
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
@@ -254,5 +255,5 @@ def begins(command: Command, attempt: Attempt) -> bool:
 def _shown(notice: Notice) -> Notice:
     """The notice with credentials removed from its URL."""
     if isinstance(notice, DownloadClaimed | DownloadResumed):
-        return notice.model_copy(update={"url": redact(notice.url)})
+        return dataclasses.replace(notice, url=redact(notice.url))
     return notice

@@ -5,6 +5,7 @@ where nothing is asked for, what others have deleted is forgotten once a day."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import anyio
 
@@ -70,7 +71,7 @@ async def _round(cleaner: Cleaner, journal: Journal, told: set[int]) -> float:
 
 def _notice(outcome: Outcome) -> notices.Notice:
     file, path = outcome.file, outcome.path
-    of_row = {"download_id": file.download_id, "attempt": file.attempt}
+    of_row: dict[str, Any] = {"download_id": file.download_id, "attempt": file.attempt}
     if outcome.what == "deleted":
         return notices.FileDeleted(**of_row, path=path, size=outcome.freed, reason=outcome.reason.value)
     for_good = outcome.what == "changed"

@@ -12,17 +12,18 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+from functools import cache
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from reactor import notices
 from reactor.journal.stream import Stream
-from reactor.notices import NOTICE, SCHEMA_VERSION, Entry, Notice
+from reactor.notices import SCHEMA_VERSION, Entry, Notice
 
-MODELS = {model.model_fields["event"].default: model for model in get_args(Notice)}
-"""The model of each event."""
+KINDS: dict[str, type[Notice]] = {kind.event: kind for kind in get_args(Notice)}
+"""The class of each event."""
 
 
 class BrokenLine(ValueError):
@@ -52,41 +53,49 @@ class NdjsonLines:
 def to_line(entry: Entry) -> str:
     """One line, without its newline. Everything beyond ASCII is escaped: it stays one line for every reader."""
     stamp = {"v": entry.v, "seq": entry.seq, "at": entry.at, "event": entry.notice.event}
-    return json.dumps(stamp | entry.notice.model_dump(mode="json"), separators=(",", ":"))
+    return json.dumps(stamp | vars(entry.notice), separators=(",", ":"))
 
 
 def from_line(line: str | bytes) -> Entry | None:
     """Read a line; None when it is from a newer reactor and means nothing to us. Raises BrokenLine."""
     try:
         fields: dict[str, Any] = json.loads(line)
-        stamp = {name: fields[name] for name in ("v", "seq", "at")}
+        version, seq, at = (fields[name] for name in ("v", "seq", "at"))
         event = fields["event"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BrokenLine("not a line of a journal") from error
-    model = MODELS.get(event) if isinstance(event, str) else None
-    if model is None or stamp["v"] != SCHEMA_VERSION:
+    kind = KINDS.get(event) if isinstance(event, str) else None
+    if kind is None or version != SCHEMA_VERSION:
         return None
-    known = {name: value for name, value in fields.items() if name in model.model_fields}
+    if not isinstance(seq, int) or not isinstance(at, str):
+        raise BrokenLine("not a line of a journal")
+    known = {name: fields[name] for name in fields.keys() & kind.__dataclass_fields__.keys()}
     try:
-        return Entry(notice=model(**known), **stamp)
+        return Entry(seq=seq, at=at, notice=_validator(event).validate_python(known))
     except ValidationError as error:
         raise BrokenLine(f"not a {event}") from error
+
+
+@cache
+def _validator(event: str) -> TypeAdapter[Notice]:
+    """Built for those that are read."""
+    return TypeAdapter(KINDS[event])
 
 
 def line_schema() -> dict[str, Any]:
     """The JSON schema (2020-12) of one line, with the meaning of each field."""
     meanings = _meanings()
-    stamp = Entry.model_json_schema(mode="serialization")["properties"]
+    stamp = TypeAdapter(Entry).json_schema(mode="serialization")["properties"]
     stamp = {name: stamp[name] | {"description": meanings["Entry"][name]} for name in ("v", "seq", "at")}
-    schema = NOTICE.json_schema(mode="serialization")
-    for model in MODELS.values():
-        one = schema["$defs"][model.__name__]
-        for kin in model.__mro__:
+    schema = TypeAdapter[Any](Annotated[Notice, Field(discriminator="event")]).json_schema(mode="serialization")
+    for kind in KINDS.values():
+        one = schema["$defs"][kind.__name__]
+        one["description"] = inspect.cleandoc(kind.__doc__ or "")
+        for kin in kind.__mro__:
             for name, meaning in meanings.get(kin.__name__, {}).items():
                 one["properties"][name]["description"] = meaning
         one["properties"] = stamp | one["properties"]
         one["required"] = list(one["properties"])
-        one.pop("additionalProperties")  # fields may be added: a reader must let them pass
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line of reactor's journal",

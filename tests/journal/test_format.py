@@ -32,7 +32,7 @@ def test_every_notice_is_one_visible_line(notice: n.Notice) -> None:
 
 
 def test_what_a_stranger_names_cannot_reach_the_terminal() -> None:
-    told = [
+    told: list[n.Notice] = [
         failed(1, HOSTILE),
         n.DownloadExtracted(download_id=1, kind=Kind.DIRECT, title=HOSTILE),
         n.DownloadClaimed(download_id=1, url=HOSTILE),

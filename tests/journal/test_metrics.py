@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -47,10 +48,10 @@ def begun(number: int = 1, attempt: int = 1, kind: Kind = Kind.DIRECT, continues
     ]
 
 
-def progressed(completed: int, number: int = 1, stage: str = "fetching") -> n.DownloadProgressed:
-    return n.DownloadProgressed.model_validate(
-        {"download_id": number, "attempt": 1, "completed": completed, "size": 1000, "speed": 1, "stage": stage}
-    )
+def progressed(
+    completed: int, number: int = 1, stage: Literal["metadata", "fetching", "finishing"] = "fetching"
+) -> n.DownloadProgressed:
+    return n.DownloadProgressed(download_id=number, attempt=1, completed=completed, size=1000, speed=1, stage=stage)
 
 
 def completed(number: int = 1) -> list[n.Notice]:

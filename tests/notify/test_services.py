@@ -103,4 +103,4 @@ def test_every_notice_has_a_line() -> None:
         assert told
         assert "\n" not in told
         assert told[0] == "#" or told[0] == told[0].upper()
-    assert DownloadProgressed.model_fields["event"].default == "download_progressed"
+    assert DownloadProgressed.event == "download_progressed"

@@ -248,7 +248,7 @@ class World:
     def told(self, notice: Notice) -> None:
         """A line of the journal."""
         if self.history is not None:
-            self.history.append(f"{self.now:9.3f}   {notice.event} {notice.model_dump(exclude={'event'})}")
+            self.history.append(f"{self.now:9.3f}   {notice}")
 
     def log(self, event: Event, decided: Sequence[Command]) -> None:
         """What the core was told, and what it made of it."""
