@@ -34,6 +34,8 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "under-way": footprint.idle_and_under_way,
     "memory": footprint.memory,
     "parts": parts.parts,
+    "large-parts": parts.large_parts,
+    "slow-disk": parts.slow,
     "start": latencies.starts,
     "documents": documents.documents,
     "watches": queues.watchers,
@@ -43,7 +45,7 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
 GROUPS = {
     "react": ("pick-up", "cancel", "completion", "start"),
     "throughput": ("many-small", "several-small", "one-large", "guard", "paced"),
-    "parts": ("parts",),
+    "parts": ("parts", "large-parts", "slow-disk"),
     "scale": ("million", "memory", "documents", "watches", "claims"),
     "idle": ("idle", "under-way"),
     "machines": ("postgres",),

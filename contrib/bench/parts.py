@@ -3,126 +3,175 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import shutil
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from contrib.bench import proc
 from contrib.bench.bench import Bench
 from contrib.bench.footprint import SETTLE_S
+from contrib.bench.part_bounds import steps
 from contrib.bench.report import Row
+from contrib.bench.slow_disk import SYNC_S, slow_disk
+from contrib.bench.streams import AT_ONCE, FEW_BITS, MANY_BITS, QUICKLY, Stream, by_ytdlp, check_film, film, sound
 from contrib.bench.subjects import Reactor, bare_aria2c
-from contrib.bench.validity import Invalid, Samples, check_folder
-from reactor.programs import find_ffmpeg
+from contrib.bench.validity import Samples, check_folder
 
-PLAYLIST = "parts.m3u8"
-PART_S = 0.36
-"""How long each is, in seconds: a whole number of frames."""
-AT_ONCE = 16
-"""Parts that come at once, of each side."""
 PATIENCE_S = 600.0
-FEW_BITS, MANY_BITS = ("16000", "8k"), ("48000", "160k")
-"""Samples and bits a second: parts of 1 kB, and of 8 kB."""
-QUICKLY = ("--auto-save-interval=0", f"-j{AT_ONCE}")
+CPU_MAX_MS = 0.75
+SLOW_MAX_S = 2.6
+MEMORY_MAX_MIB, ARIA2_MEMORY_MAX_MIB = 80, 150
+
+
+@dataclass(frozen=True)
+class _Turns:
+    """Seconds of each side, in turns."""
+
+    ours: Samples
+    ytdlp: Samples
+    bare: Samples
+    cpu: Samples
+    """Seconds of the reactor's own process."""
 
 
 def parts(bench: Bench) -> list[Row]:
-    """All of it."""
-    return [*_segments(bench), *_memory(bench)]
-
-
-def _segments(bench: Bench) -> list[Row]:
-    """Seconds for a stream of small parts, joined; bare aria2c only fetches them."""
-    files, url = bench.nginx
-    folder = files / "segments"
-    names = _make(folder, bench.scale.segments, MANY_BITS)
-    playlist, rounds = f"{url}/segments/{PLAYLIST}", bench.scale.segment_rounds
-    ours, ytdlp, bare, cpu = (
-        Samples(f"segments, {who}", rounds) for who in ("reactor", "yt-dlp", "bare aria2c", "CPU of reactor")
-    )
-    with Reactor(bench.place("segments")).running() as reactor:
-        for _ in range(rounds):
-            os.sync()  # what was written before is written now, and not in somebody's time
-            before = proc.cpu_s(reactor.process.pid)
-            (row,), committed = reactor.bot.add([playlist])
-            ours.add((reactor.bot.until(row, "downloaded", PATIENCE_S) - committed) / 1e9)
-            cpu.add(proc.cpu_s(reactor.process.pid) - before)
-            os.sync()
-            took, downloads = bare_aria2c(bench.place("bare"), [f"{url}/segments/{name}" for name in names], *QUICKLY)
-            check_folder(downloads, folder, names)
-            bare.add(took)
-            os.sync()
-            ytdlp.add(_by_ytdlp(bench.place("yt-dlp"), playlist))
-    share, times = ours.median / ytdlp.median, ours.median / bare.median
-    per_part = 1000 * cpu.median / len(names)
-    name = f"{len(names):,} segments of 8 kB"
+    """A stream of many small parts, and the memory that one of very many takes."""
+    stream = sound(bench, "segments", bench.scale.segments, MANY_BITS)
+    turns = _turns(bench, stream, bench.scale.segment_rounds)
+    per_part = 1000 * turns.cpu.median / len(stream.names)
     note = (
-        f"Segments: median of {rounds} rounds in turns, HLS from nginx on this machine, whose round trips cost nothing."
-        " Ours through the guard and joined; bare aria2c with auto-save-interval 0 only fetches them, and checks"
-        " nothing. The CPU is that of the reactor's own process."
+        f"Segments: median of {bench.scale.segment_rounds} rounds in turns, HLS from nginx on this machine, whose round"
+        " trips cost nothing. Ours through the guard and joined; bare aria2c with auto-save-interval 0 only fetches"
+        " them, and checks nothing. The bounds are the same steps, each by itself, with nothing around them (see"
+        " contrib/bench/part_bounds.py). The CPU is that of the reactor's own process."
     )
     return [
-        Row(f"{name}, beside yt-dlp -N {AT_ONCE}", "s", ours.median, ytdlp.median, 1 / share, "≤ 0.3 × its time",
-            share <= 0.3),
-        Row(f"{name}, beside bare aria2c -j{AT_ONCE}", "s", ours.median, bare.median, 1 / times, "≤ 1.4 × its time",
-            times <= 1.4),
-        Row("  of it, CPU a segment", "ms", per_part, None, None, "≤ 0.75 ms", per_part <= 0.75, note),
+        *_beside(f"{len(stream.names):,} segments of 8 kB", turns, ytdlp_share=0.3, bare_share=1.4),
+        Row("  of it, CPU a segment", "ms", per_part, None, None, f"≤ {CPU_MAX_MS} ms", per_part <= CPU_MAX_MS, note),
+        *_bounds(bench, stream, turns, bench.scale.segment_rounds),
+        *_memory(bench),
+    ]
+
+
+def large_parts(bench: Bench) -> list[Row]:
+    """The same with parts of 1 MB."""
+    stream = film(bench, "film", bench.scale.large_segments)
+    turns = _turns(bench, stream, bench.scale.stream_rounds)
+    rows = [
+        *_beside(f"{len(stream.names):,} segments of 1 MB", turns, ytdlp_share=0.4, bare_share=1.5),
+        *_bounds(bench, stream, turns, bench.scale.stream_rounds),
+    ]
+    shutil.rmtree(stream.folder)
+    return rows
+
+
+def slow(bench: Bench) -> list[Row]:
+    """Parts of 1 MB that come to a disk whose fsync takes its time, beside bare aria2c with the same disk."""
+    stream = film(bench, "slow", bench.scale.slow_segments)
+    disk, rounds, count = slow_disk(bench.place("slow-disk")), bench.scale.stream_rounds, bench.scale.slow_segments
+    ours, bare = (Samples(f"slow disk, {who}", rounds) for who in ("reactor", "bare aria2c"))
+    with Reactor(bench.place("slow"), {"ARIA2C_PATH": str(disk.aria2c), **disk.environment}).running() as reactor:
+        for _ in range(rounds):
+            disk.forget()
+            ours.add(_joined(reactor, stream))
+            disk.check("reactor", count)
+            disk.forget()
+            bare.add(_fetched(bench, stream, disk.aria2c))
+            disk.check("bare aria2c", count)
+    shutil.rmtree(stream.folder)
+    note = (
+        f"Slow disk: each fsync and fdatasync takes {SYNC_S * 1000:g} ms, in both, by a library that is loaded before"
+        f" the system's. aria2c, with auto-save-interval 0, syncs each file once, in its one thread:"
+        f" {count * SYNC_S:.1f} s."
+    )
+    name = f"{count} segments of 1 MB, fsync takes {SYNC_S * 1000:g} ms"
+    target, times = f"≤ {SLOW_MAX_S:g} s", ours.median / bare.median
+    return [
+        Row(f"{name}, beside bare aria2c -j{AT_ONCE}", "s", ours.median, bare.median, 1 / times, target,
+            ours.median <= SLOW_MAX_S, note),
     ]  # fmt: skip
 
 
-def _by_ytdlp(folder: Path, playlist: str) -> float:
-    """Seconds of `yt-dlp -N`, from its start to its end."""
-    command = [sys.executable, "-m", "yt_dlp", "--ignore-config", "--no-cache-dir", "-q", "--no-warnings"]
-    command += [
-        "-N",
-        str(AT_ONCE),
-        "--ffmpeg-location",
-        str(find_ffmpeg(None).path),
-        "-o",
-        str(folder / "film.%(ext)s"),
-    ]
-    began = time.monotonic()
-    done = subprocess.run([*command, playlist], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    took = time.monotonic() - began
-    if done.returncode or not [*folder.glob("film.*")]:
-        raise Invalid(f"yt-dlp ended with {done.returncode}: {done.stderr.decode()[-300:]}")
+def _turns(bench: Bench, stream: Stream, rounds: int) -> _Turns:
+    """The reactor, bare aria2c, which only fetches the parts, and yt-dlp."""
+    turns = _Turns(*(Samples(f"parts, {who}", rounds) for who in ("reactor", "yt-dlp", "bare aria2c", "CPU")))
+    with Reactor(bench.place("parts")).running() as reactor:
+        for _ in range(rounds):
+            before = proc.cpu_s(reactor.process.pid)
+            turns.ours.add(_joined(reactor, stream))
+            turns.cpu.add(proc.cpu_s(reactor.process.pid) - before)
+            turns.bare.add(_fetched(bench, stream))
+            folder = bench.place("yt-dlp")
+            os.sync()
+            turns.ytdlp.add(by_ytdlp(folder, stream))
+            shutil.rmtree(folder)
+    return turns
+
+
+def _joined(reactor: Reactor, stream: Stream) -> float:
+    """Seconds from the commit of the row to the film, of which nothing is left."""
+    os.sync()  # what was written before is written now, and not in somebody's time
+    (row,), committed = reactor.bot.add([stream.playlist])
+    took = (reactor.bot.until(row, "downloaded", PATIENCE_S) - committed) / 1e9
+    path = reactor.bot.path(row)
+    check_film(path, stream)
+    path.unlink()
     return took
+
+
+def _fetched(bench: Bench, stream: Stream, program: Path | None = None) -> float:
+    """Seconds of bare aria2c, from its start to its end."""
+    folder = bench.place("bare")
+    os.sync()
+    took, downloads = bare_aria2c(folder, stream.parts, *QUICKLY, program=program)
+    check_folder(downloads, stream.folder, stream.names)
+    shutil.rmtree(folder)
+    return took
+
+
+def _beside(name: str, turns: _Turns, *, ytdlp_share: float, bare_share: float) -> list[Row]:
+    ours, ytdlp, bare = turns.ours.median, turns.ytdlp.median, turns.bare.median
+    return [
+        Row(f"{name}, beside yt-dlp -N {AT_ONCE}", "s", ours, ytdlp, ytdlp / ours, f"≤ {ytdlp_share} × its time",
+            ours / ytdlp <= ytdlp_share),
+        Row("  the same beside bare aria2c", "s", ours, bare, bare / ours, f"≤ {bare_share} × its time",
+            ours / bare <= bare_share),
+    ]  # fmt: skip
+
+
+def _bounds(bench: Bench, stream: Stream, turns: _Turns, rounds: int) -> list[Row]:
+    """What each step takes by itself, and what bare aria2c would take if it had them all."""
+    took: Mapping[str, float] = {name: samples.median for name, samples in steps(bench, stream, rounds).items()}
+    bare, whole = turns.bare.median, took["read"] + took["driven"] + took["joined"]
+    return [
+        Row("  bound: its playlist is read, in a process that can be killed", "s", took["read"]),
+        Row("  bound: the parts are handed over in batches, their ends heard", "s", took["driven"], bare,
+            bare / took["driven"]),
+        Row("  of it, the start of the second aria2c", "s", took["started"]),
+        Row("  bound: each part is checked, its clock read", "s", took["checked"]),
+        Row("  bound: the same, and joined by ffmpeg", "s", took["joined"]),
+        Row("  bound: all of it", "s", whole, bare, bare / whole),
+    ]  # fmt: skip
 
 
 def _memory(bench: Bench) -> list[Row]:
     """The peaks of the reactor's own process and of its aria2c with one stream of many parts: read, fetched, joined."""
-    files, url = bench.nginx
-    count = bench.scale.parts
-    _make(files / "many", count, FEW_BITS)
+    stream = sound(bench, "many", bench.scale.parts, FEW_BITS)
     with Reactor(bench.place("reactor")).running() as reactor:
         time.sleep(SETTLE_S)
         pid = reactor.process.pid
         before = proc.peak_mib(pid)
-        (row,), committed = reactor.bot.add([f"{url}/many/{PLAYLIST}"])
-        took = (reactor.bot.until(row, "downloaded", PATIENCE_S) - committed) / 1e9
+        took = _joined(reactor, stream)
         peak, aria2 = proc.peak_mib(pid), max(map(proc.peak_mib, reactor.aria2_pids))
     note = (
-        f"Parts: an HLS playlist of {count:,} segments of about 1 kB each, from nginx; {took:.0f} s to the joined film."
-        f" The process had {before:.1f} MiB before."
+        f"Parts: an HLS playlist of {len(stream.names):,} segments of about 1 kB each, from nginx; {took:.0f} s to the"
+        f" joined film. The process had {before:.1f} MiB before."
     )
-    name = f"memory, one stream of {count:,} parts, peak"
     return [
-        Row(name, "MiB", peak, None, None, "≤ 80 MiB", peak <= 80, note),
-        Row("  of its aria2c", "MiB", aria2, None, None, "≤ 150 MiB", aria2 <= 150),
-    ]
-
-
-def _make(folder: Path, count: int, quality: tuple[str, str]) -> list[str]:
-    """A noise that lasts as long as it takes, cut into so many parts; their names."""
-    folder.mkdir()
-    rate, bits = quality
-    source = f"anoisesrc=sample_rate={rate}:seed=7:duration={count * PART_S}"
-    command = [str(find_ffmpeg(None).path), "-v", "error", "-f", "lavfi", "-i", source]
-    command += ["-c:a", "mp2", "-b:a", bits, "-f", "hls", "-hls_time", str(PART_S), "-hls_playlist_type", "vod"]
-    command += ["-hls_segment_filename", str(folder / "part-%06d.ts"), str(folder / PLAYLIST)]
-    subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
-    names = [line for line in (folder / PLAYLIST).read_text().splitlines() if line and not line.startswith("#")]
-    if len(names) != count:
-        raise Invalid(f"ffmpeg made {len(names)} parts instead of {count}")
-    return names
+        Row(f"memory, one stream of {len(stream.names):,} parts, peak", "MiB", peak, None, None,
+            f"≤ {MEMORY_MAX_MIB} MiB", peak <= MEMORY_MAX_MIB, note),
+        Row("  of its aria2c", "MiB", aria2, None, None, f"≤ {ARIA2_MEMORY_MAX_MIB} MiB",
+            aria2 <= ARIA2_MEMORY_MAX_MIB),
+    ]  # fmt: skip

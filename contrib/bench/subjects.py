@@ -201,12 +201,20 @@ class Poller(Subject):
         return said.startswith(b"ready\n")
 
 
-def bare_aria2c(folder: Path, urls: Sequence[str], *more: str) -> tuple[float, Path]:
-    """`aria2c -j1 -i list`, with `more` options: the seconds from its start to its end, and where the files are."""
+def bare_aria2c(folder: Path, urls: Sequence[str], *more: str, program: Path | None = None) -> tuple[float, Path]:
+    """`aria2c -j1 -i list`, with `more` options: the seconds from its start to its end, and where the files are.
+    `program`: another one than the reactor's own."""
     conf, downloads, wanted = write_conf(folder, log=False), folder / "downloads", folder / "list"
     downloads.mkdir()
     wanted.write_text("".join(f"{url}\n" for url in urls))
-    command = [str(find_aria2c().path), "-j1", "-i", str(wanted), f"--dir={downloads}", f"--conf-path={conf}"]
+    command = [
+        str(program or find_aria2c().path),
+        "-j1",
+        "-i",
+        str(wanted),
+        f"--dir={downloads}",
+        f"--conf-path={conf}",
+    ]
     began = time.monotonic()
     done = subprocess.run([*command, *CONNECTIONS, *more], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     took = time.monotonic() - began

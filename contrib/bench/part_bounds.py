@@ -1,0 +1,118 @@
+"""What bounds a film that comes in parts: the same steps as a reactor's, with nothing around them, each by itself.
+
+read     its playlist is read into a plan, by a process that can be killed
+driven   a second aria2c is started and connected; the parts are handed over in batches, and their ends heard
+checked  each part is looked at, and its clock read
+joined   the same, and ffmpeg makes one film of them
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import anyio
+
+from contrib.bench.bench import Bench
+from contrib.bench.streams import AT_ONCE, Stream, check_film
+from contrib.bench.subjects import write_conf
+from contrib.bench.validity import Invalid, Samples, check_bytes
+from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.embedded import EmbeddedAria2
+from reactor.aria2.options import TransferPolicy, addition
+from reactor.core import events
+from reactor.core.job import Attempt, derive_gid
+from reactor.core.steps.window import WINDOW_MAX
+from reactor.daemon.life import OF_PARTS
+from reactor.errors import Aria2Error
+from reactor.extractors.base import Context
+from reactor.extractors.context import open_context
+from reactor.extractors.manifest import extract_manifest
+from reactor.media.check import check_parts, measure_parts
+from reactor.media.ffmpeg import join
+from reactor.models import Extraction, Kind
+from reactor.programs import find_aria2c, find_ffmpeg
+
+STEPS = ("read", "started", "driven", "checked", "joined")
+PATIENCE_S = 120.0
+
+
+def steps(bench: Bench, stream: Stream, rounds: int) -> dict[str, Samples]:
+    """Seconds of each step. One more round than those that count comes first: a reactor has its processes."""
+    found = {name: Samples(f"bound, {name}", rounds) for name in STEPS}
+    anyio.run(_rounds, bench, stream, rounds, found)
+    return found
+
+
+async def _rounds(bench: Bench, stream: Stream, rounds: int, found: dict[str, Samples]) -> None:
+    async with open_context() as context:
+        for n in range(rounds + 1):
+            took = await _one(bench.place("bound-parts"), stream, context)
+            for name in STEPS if n else ():
+                found[name].add(took[name])
+
+
+async def _one(folder: Path, stream: Stream, context: Context) -> dict[str, float]:
+    staged, took = folder / "staged", dict[str, float]()
+    staged.mkdir()
+    began = time.monotonic()
+    plan = await extract_manifest(stream.playlist, context, kind=Kind.YTDLP)
+    took["read"] = time.monotonic() - began
+    if len(plan.fetches) != len(stream.names):
+        raise Invalid(f"the plan has {len(plan.fetches)} parts instead of {len(stream.names)}")
+    with anyio.fail_after(PATIENCE_S):
+        took |= await _driven(write_conf(folder, log=False), staged, plan)
+    for fetch, name in zip(plan.fetches, stream.names, strict=True):
+        check_bytes(staged / fetch.name, (stream.folder / name).read_bytes())
+    began = time.monotonic()
+    checked = await check_parts(staged, plan)
+    await measure_parts(staged, checked, context.parsers.clocks)
+    took["checked"] = time.monotonic() - began
+    began = time.monotonic()
+    joined = await join(find_ffmpeg(None).path, staged, plan, context.parsers)
+    took["joined"] = time.monotonic() - began
+    await anyio.to_thread.run_sync(_look_and_delete, joined.path, staged, stream)
+    return took
+
+
+async def _driven(conf: Path, staged: Path, plan: Extraction) -> dict[str, float]:
+    """Seconds to the connection, and to the end of the last part. A batch is as large as half a reactor's window."""
+    ended, news, failed = 0, anyio.Event(), list[str]()
+
+    def told(event: object) -> None:
+        nonlocal ended
+        if isinstance(event, events.TransferNotified) and event.what in ("complete", "error"):
+            ended += 1
+            failed.extend([event.gid] if event.what == "error" else [])
+            news.set()
+
+    additions = [
+        addition(fetch, gid=derive_gid("bench", Attempt(1, 1), n), directory=str(staged), policy=TransferPolicy())
+        for n, fetch in enumerate(plan.fetches)
+    ]
+    options, given, began = OF_PARTS | {"max-concurrent-downloads": str(AT_ONCE)}, 0, time.monotonic()
+    async with (
+        EmbeddedAria2(find_aria2c(), conf, options=options) as embedded,
+        Aria2Connection(lambda: embedded.url, embedded.secret, post=told) as aria2,
+    ):
+        await aria2.wait_connected()
+        started = time.monotonic() - began
+        while ended < len(additions) and not failed:
+            if given < len(additions) and given - ended <= WINDOW_MAX // 2:
+                some = additions[given : ended + WINDOW_MAX]
+                given += len(some)
+                if any(isinstance(answer, Aria2Error) for answer in await aria2.batch(some)):
+                    raise Invalid("aria2 did not take a part")
+            else:
+                await news.wait()
+                news = anyio.Event()
+        took = time.monotonic() - began
+    if failed:
+        raise Invalid(f"{len(failed)} parts failed")
+    return {"started": started, "driven": took}
+
+
+def _look_and_delete(joined: Path, staged: Path, stream: Stream) -> None:
+    check_film(joined, stream)
+    shutil.rmtree(staged)
