@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
-from itertools import pairwise
+from itertools import compress, pairwise
+from operator import or_
 from statistics import median
 from typing import BinaryIO
 
@@ -34,6 +35,8 @@ _TYPES: dict[int, tuple[StreamKind, str]] = {
     0x81: ("audio", "ac3"), 0x82: ("audio", "dts"), 0x83: ("audio", "truehd"), 0x84: ("audio", "eac3"),
     0x87: ("audio", "eac3"),
 }  # fmt: skip
+_BEGINS = bytes(0x40 <= flags < 0x80 for flags in range(256))
+"""1 for the second byte of a packet in which a unit starts, and which has no error."""
 _PRIVATE = {0x6A: "ac3", 0x7A: "eac3", 0x7B: "dts", 0x7C: "aac"}
 """Codecs by the descriptor of a private stream."""
 _REGISTERED = {b"AC-3": "ac3", b"EAC3": "eac3", b"Opus": "opus", b"DTS1": "dts", b"HEVC": "hevc"}
@@ -132,7 +135,12 @@ def _read_tail(data: bytes, streams: dict[int, _Stream]) -> None:
 def _packets(data: bytes, whole: frozenset[int] = frozenset()) -> Iterator[tuple[int, bool, bytes]]:
     """PID, payload unit start and payload of packets: of those in which a unit starts, and of all packets of the PIDs
     in `whole`. Packets without a sync byte are skipped."""
-    for at in range(0, len(data) - PACKET + 1, PACKET):
+    chosen: Iterable[int] = data[1::PACKET].translate(_BEGINS)
+    if whole:
+        lows = {pid & 0xFF for pid in whole}
+        chosen = map(or_, chosen, data[2::PACKET].translate(bytes(n in lows for n in range(256))))
+    # Most packets are in the midst of a picture: they are passed over without a step of Python.
+    for at in compress(range(0, len(data) - PACKET + 1, PACKET), chosen):
         flags, low, control = data[at + 1], data[at + 2], data[at + 3]
         pid, unit = (flags & 0x1F) << 8 | low, bool(flags & 0x40)
         if data[at] != 0x47 or flags & 0x80 or not control & 0x10 or not (unit or pid in whole):

@@ -9,6 +9,7 @@ import pytest
 
 from reactor.media.clocks import CutShort, Measured
 from reactor.media.containers import measure as measure_file
+from reactor.media.mpegts import PACKET
 from reactor.media.timeline import KINDS
 from tests.media.samples import KEYS, Samples
 
@@ -64,6 +65,19 @@ def test_a_last_packet_that_is_not_whole(samples: Samples, put: Put) -> None:
     found = measure(put(samples.hls("ts")["part0.ts"][:-100]))
     assert found is not None
     assert found.ragged
+
+
+def test_packets_that_say_nothing_are_passed_over(samples: Samples, put: Put) -> None:
+    """Damaged ones, those without a sync byte or a payload, and those of others, though their PIDs end alike."""
+    plain, late = (samples.hls("ts")[name] for name in ("part0.ts", "part2.ts"))
+    begun = [unit for at in range(0, len(late), PACKET) if (unit := late[at : at + PACKET])[1] & 0x40][2:]
+    junk = []
+    for at, change in ((0, lambda n: 0), (1, lambda n: n | 0x80), (1, lambda n: n ^ 0x08), (3, lambda n: n & ~0x10)):
+        junk += [unit[:at] + bytes([change(unit[at])]) + unit[at + 1 :] for unit in begun]
+    some = 40 * PACKET
+    mixed = plain[:some] + b"".join(junk) + plain[some:] + b"".join(junk)
+    assert clocks(measure(put(mixed))) == clocks(measure(put(plain)))
+    assert clocks(measure(put(plain + b"".join(begun)))) != clocks(measure(put(plain)))
 
 
 def test_over_the_end_of_the_clock(samples: Samples, put: Put) -> None:
