@@ -48,9 +48,9 @@ class Scale:
     large_segments: int
     """Of 1 MB, of the stream that is fetched in turns with others."""
     slow_segments: int
-    """Of the same size, that come to a slow disk."""
+    """Small ones, that come to a slow disk."""
     stream_rounds: int
-    """Of each of these two."""
+    """Of both."""
     paced_bytes: int
     """Of the file whose server gives each connection a speed of its own."""
     paced_rounds: int

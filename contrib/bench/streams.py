@@ -25,8 +25,8 @@ PART_S = 0.36
 """How long each small part is, in seconds: a whole number of frames."""
 FEW_BITS, MANY_BITS = ("16000", "8k"), ("48000", "160k")
 """Samples and bits a second: parts of 1 kB, and of 8 kB."""
-FRAMES, FRAMES_PER_S = 11, 25
-"""Of a part of 1 MB: a picture of noise has 92 kB."""
+FRAMES, FRAMES_PER_S, SIDES = 80, 25, "108x60"
+"""Of a part of 1 MB: a picture of noise has 13 kB, as one of a film at 2.6 Mbit/s."""
 LENGTH_TOLERANCE = 0.02
 
 
@@ -63,7 +63,7 @@ def film(bench: Bench, name: str, count: int) -> Stream:
     """Pictures of noise, cut into so many parts of 1 MB. The first is made, the others are its copies with other
     times."""
     one, part_s = bench.place("one") / "one.ts", FRAMES / FRAMES_PER_S
-    noise = f"nullsrc=s=320x180:r={FRAMES_PER_S}:d={part_s},noise=alls=100:allf=t,format=yuv420p"
+    noise = f"nullsrc=s={SIDES}:r={FRAMES_PER_S}:d={part_s},noise=alls=100:allf=t,format=yuv420p"
     options = ["-c:v", "mpeg4", "-q:v", "1", "-g", str(FRAMES), "-bf", "0"]
     _ffmpeg("-f", "lavfi", "-i", noise, *options, "-fflags", "+bitexact", str(one))
     return _cut(bench, name, count, part_s, ["-stream_loop", str(count - 1), "-i", str(one), "-c", "copy"])
