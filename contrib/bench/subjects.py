@@ -72,8 +72,13 @@ class Subject(ABC):
                 yield self
                 self._still_there()
             except Invalid as error:
-                said = self._log.read_text().splitlines()[-LINES:] if self._log.exists() else []
+                said = self.log.splitlines()[-LINES:]
                 raise Invalid("\n  ".join([str(error), f"{self.name} said last:", *said])) from error
+
+    @property
+    def log(self) -> str:
+        """What its process has said so far."""
+        return self._log.read_text() if self._log.exists() else ""
 
     def calls(self) -> int:
         """What its aria2c has been asked so far."""
@@ -94,7 +99,7 @@ class Subject(ABC):
         with self._log.open("ab") as log:
             self.began = time.monotonic_ns()
             self.process = subprocess.Popen(
-                command, cwd=self._cwd, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, cwd=self._cwd, env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._processes.enter_context(ended(self.process))
 
@@ -117,8 +122,8 @@ class Subject(ABC):
     @abstractmethod
     def _is_ready(self, said: bytes) -> bool: ...
 
-    def _environment(self) -> dict[str, str]:
-        """Ours, without what would change how Python runs: it may keep bytecode, as it does for anybody."""
+    def environment(self) -> dict[str, str]:
+        """Of its process: ours, without what changes how Python runs. It may keep bytecode, as it does for anybody."""
         return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
     def _still_there(self) -> None:
@@ -156,9 +161,9 @@ class Reactor(Subject):
         whole = [line for line in said.splitlines(keepends=True) if line.startswith(b"{") and line.endswith(b"\n")]
         return any(json.loads(line)["event"] == "aria2_connected" for line in whole)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         ours = {name.upper() for name in SETTING_NAMES}
-        kept = {name: value for name, value in super()._environment().items() if name not in ours}
+        kept = {name: value for name, value in super().environment().items() if name not in ours}
         return kept | {
             "DOWNLOAD_DB": str(self.db),
             "DOWNLOAD_DIR": str(self.downloads),
