@@ -45,6 +45,7 @@ def test_a_process_that_does_not_come_to_its_end(tmp_path: Path) -> None:
         Imports(tmp_path, ["reactor"], 1).take({**os.environ})
 
 
+@pytest.mark.nightly
 def test_a_start_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[list[str]] = []
 

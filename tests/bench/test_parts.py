@@ -77,6 +77,7 @@ def test_a_part_that_is_not_there_ends_the_run(bench: Bench) -> None:
         part_bounds.steps(bench, stream, rounds=1)
 
 
+@pytest.mark.nightly
 def test_large_parts_are_fetched_by_all_and_have_their_bounds(bench: Bench) -> None:
     rows = parts.large_parts(bench)
     assert [row.figure.strip() for row in rows[:2]] == [
@@ -113,6 +114,7 @@ def test_aria2c_syncs_each_file_once_on_a_slow_disk(bench: Bench, tmp_path: Path
     assert PARTS <= disk.syncs < 2 * PARTS  # with an auto-save-interval it would be three times as many
 
 
+@pytest.mark.nightly
 def test_a_film_comes_to_a_slow_disk(bench: Bench) -> None:
     needed("gcc")
     assert [row.figure for row in parts.slow(bench)] == [

@@ -55,6 +55,7 @@ def test_a_rung_that_brings_something_else_ends_the_run(bench: Bench, tmp_path: 
         bounds.rung(bench, "driven", url, tmp_path, names)
 
 
+@pytest.mark.nightly
 def test_several_small_files_have_a_rate_a_cost_and_their_bounds(bench: Bench) -> None:
     rows = small.several_small(bench)
     assert [row.figure.strip() for row in rows] == [
@@ -65,6 +66,7 @@ def test_several_small_files_have_a_rate_a_cost_and_their_bounds(bench: Bench) -
     assert all(row.measured > 0 for row in rows)
 
 
+@pytest.mark.nightly
 def test_a_file_that_is_paced_is_fetched_by_all_and_nothing_of_it_is_left(bench: Bench) -> None:
     rows = throughput.paced(bench)
     assert [row.figure.strip() for row in rows] == [
