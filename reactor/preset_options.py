@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from reactor.options import STRICT, Options
-from reactor.settings import YtdlpOptions
+from reactor.ytdlp_options import YtdlpOptions
 
 __all__ = ["ONLY_PRESETS", "PresetOptions"]
 

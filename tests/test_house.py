@@ -39,6 +39,7 @@ FLOORS = (
         "records",
         "database_path",
         "server_address",
+        "ytdlp_options",
     },
     {"concurrency", "workers", "files"},
     {"core", "media"},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contrib.docs.document import described
 from reactor.errors import SettingsError
 from reactor.runner import Runner
-from reactor.settings import FORMER_NAMES, SETTING_NAMES, Settings
+from reactor.settings import FORMER_NAMES, NAMES, SETTING_NAMES, Settings
 
 VALUES = {"page_address": "127.0.0.1:1", "page_token": "t" * 16, "page_hosts": "nas.lan"}
 OTHERS = {"page_address": "127.0.0.1:2", "page_token": "u" * 16, "page_hosts": "get.example"}
@@ -37,7 +39,7 @@ def loaded(name: str, **flags: Any) -> str:
 def test_a_former_name_is_accepted_in_the_environment(name: str, former: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(former.upper(), value(name, VALUES, "600"))
     assert loaded(name) == value(name, VALUES, "600")
-    assert name in Settings.load().model_fields_set
+    assert name in vars(Settings.load())
     monkeypatch.setenv(name.upper(), value(name, OTHERS, "599"))
     assert loaded(name) == value(name, OTHERS, "599"), "the new name wins"
 
@@ -72,12 +74,29 @@ def test_an_error_has_both_names(name: str, former: str, monkeypatch: pytest.Mon
 
 
 def test_no_name_is_used_twice() -> None:
-    assert len(SETTING_NAMES) == len(Settings.model_fields) + len(FORMER_NAMES)
-    assert FORMER_NAMES.keys() <= Settings.model_fields.keys()
+    assert len(SETTING_NAMES) == len(NAMES) + len(FORMER_NAMES)
+    assert FORMER_NAMES.keys() <= {*NAMES}
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_default_is_what_would_be_read(name: str) -> None:
+    default = getattr(Settings, name)
+    assert vars(Settings(_env_file=None, **{name: default})) == {name: default}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if getattr(Settings, name) in (None, "")])
+def test_the_empty_string_unsets(name: str) -> None:
+    assert vars(Settings(_env_file=None, **{name: ""})) == {name: getattr(Settings, name)}
+
+
+def test_settings_stay_as_they_are() -> None:
+    settings = Settings(_env_file=None)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.holes = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_description_is_one_or_more_sentences(name: str) -> None:
-    description = Settings.model_fields[name].description or ""
+    description = described()[name]
     assert description[:1].isupper() or description.startswith(("aria2c", "ffmpeg"))
     assert description.endswith(".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import types
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from reactor.extractors.unmet import APPLIES, NAMES
 from reactor.failures import FAILURES, HTTP, OFFERS, Offer, status_phrase
+from reactor.journal.ndjson import meanings_of
 from reactor.options import OPTIONS_BYTES_MAX, Options, model_of
 from reactor.preset_options import ONLY_PRESETS, PresetOptions
 from reactor.settings import FORMER_NAMES, Settings
@@ -113,8 +114,15 @@ def settings() -> str:
 def setting_rows() -> dict[str, str]:
     """Variable → its line in the table."""
     return {
-        name.upper(): f"| `{name.upper()}` | {_default(field.default)} | {field.description} | {_takes(field)} |"
-        for name, field in Settings.model_fields.items()
+        name.upper(): f"| `{name.upper()}` | {_default(getattr(Settings, name))} | {said} | {_takes(name)} |"
+        for name, said in described().items()
+    }
+
+
+def described() -> dict[str, str]:
+    """Setting → what it means."""
+    return {
+        name: " ".join(said.split()) for name, said in meanings_of(sys.modules[Settings.__module__])["Settings"].items()
     }
 
 
@@ -126,10 +134,11 @@ def _default(value: Any) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-def _takes(field: FieldInfo) -> str:
+def _takes(name: str) -> str:
+    field = FieldInfo.from_annotation(Settings.__annotations__[name])
+    while get_args(field.annotation):  # X | None
+        field = FieldInfo.from_annotation(get_args(field.annotation)[0])
     annotation = field.annotation
-    if isinstance(annotation, types.UnionType):  # X | None
-        annotation = next(each for each in get_args(annotation) if each is not types.NoneType)
     if annotation is bool:
         return FLAG
     if annotation not in NUMBERS:

@@ -85,7 +85,7 @@ def settings_for(**flags: Any) -> Settings:
     """The settings of `get`: flags, what is set, and its own defaults for the rest. Raises SettingsError."""
     from reactor.settings import Settings
 
-    told = Settings.load(**flags).model_fields_set
+    told = vars(Settings.load(**flags))
     defaults = DEFAULTS | {"download_dir": Path()}
     return Settings.load(**{name: value for name, value in defaults.items() if name not in told} | _given(flags))
 

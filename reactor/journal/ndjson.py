@@ -14,6 +14,7 @@ import inspect
 import json
 from functools import cache
 from itertools import pairwise
+from types import ModuleType
 from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -84,7 +85,7 @@ def _validator(event: str) -> TypeAdapter[Notice]:
 
 def line_schema() -> dict[str, Any]:
     """The JSON schema (2020-12) of one line, with the meaning of each field."""
-    meanings = _meanings()
+    meanings = meanings_of(notices)
     stamp = TypeAdapter(Entry).json_schema(mode="serialization")["properties"]
     stamp = {name: stamp[name] | {"description": meanings["Entry"][name]} for name in ("v", "seq", "at")}
     schema = TypeAdapter[Any](Annotated[Notice, Field(discriminator="event")]).json_schema(mode="serialization")
@@ -103,10 +104,10 @@ def line_schema() -> dict[str, Any]:
     } | schema
 
 
-def _meanings() -> dict[str, dict[str, str]]:
-    """What stands below the fields of each class of notices.py. pydantic could read it too, at every start."""
+def meanings_of(module: ModuleType) -> dict[str, dict[str, str]]:
+    """What stands below the fields of each class of a module. pydantic could read it too, at every start."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(notices)).body:
+    for node in ast.parse(inspect.getsource(module)).body:
         if not isinstance(node, ast.ClassDef):
             continue
         fields = found.setdefault(node.name, {})

@@ -15,7 +15,7 @@ import pytest
 
 from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
-from reactor.settings import Settings
+from reactor.settings import NAMES
 from tests.aria2.conftest import system_aria2c
 from tests.bots.modules import loaded
 from tests.cli.command import ROOT
@@ -46,7 +46,7 @@ def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
     assert made[-1] == ("FROM", "reactor"), "what is built without a target"
     environment = " ".join(arguments for name, arguments in made if name == "ENV")
     names = set(re.findall(r"(\w+)=", environment))
-    assert names - FOREIGN - {"START_REACTOR"} <= {name.upper() for name in Settings.model_fields}
+    assert names - FOREIGN - {"START_REACTOR"} <= {name.upper() for name in NAMES}
 
 
 @pytest.mark.variants(1)
@@ -54,7 +54,7 @@ def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
 def test_one_command_runs_a_bot_beside_the_reactor(name: str, folder: str) -> None:
     ours, reactor = services(name), services("compose.yaml")["reactor"]
     (config,) = loaded(folder, "config" if folder == "telegram" else "client")
-    known = {each.upper() for each in (*Settings.model_fields, *config.Config.model_fields)}
+    known = {each.upper() for each in (*NAMES, *config.Config.model_fields)}
     built = ours["bot"]["build"]
     assert (built["target"], built["args"]) == ("bot", {"BOT": folder})
     assert ("FROM", "reactor AS bot") in instructions()
@@ -72,14 +72,14 @@ def test_one_command_runs_a_bot_beside_the_reactor(name: str, folder: str) -> No
 @pytest.mark.parametrize("name", COMPOSE)
 def test_the_settings_of_a_container_are_settings(name: str) -> None:
     for service in services(name).values():
-        assert set(service["environment"]) <= {name.upper() for name in Settings.model_fields}
+        assert set(service["environment"]) <= {name.upper() for name in NAMES}
 
 
 def test_three_machines_serve_one_queue_and_each_has_its_own_name_and_disk() -> None:
     there = services(MACHINES)
     server = there.pop("postgres")
     assert len(there) == 3
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in NAMES}
     alone = services("compose.yaml")["reactor"]
     for name, service in there.items():
         assert set(service["environment"]) <= known

@@ -13,7 +13,7 @@ import pytest
 from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
 from reactor.cli import WRONG
-from reactor.settings import Settings
+from reactor.settings import NAMES
 from tests.aria2.conftest import system_aria2c
 from tests.cli.command import ROOT
 from tests.real.elsewhere import listening
@@ -80,7 +80,7 @@ def test_what_the_reactor_needs_is_left_to_it() -> None:
 
 def test_the_settings_of_a_unit_are_settings() -> None:
     names = [pair.partition("=")[0] for pair in directives("reactor")["Environment"][0].split()]
-    assert set(names) - {"HOME"} <= {name.upper() for name in Settings.model_fields}
+    assert set(names) - {"HOME"} <= {name.upper() for name in NAMES}
 
 
 @pytest.mark.parametrize("unit", UNITS)
