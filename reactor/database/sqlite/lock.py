@@ -6,12 +6,11 @@ pid in it is only for the error message of the second process.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from reactor.database.sqlite.errors import no_folder
 from reactor.database_path import database_path
@@ -27,21 +26,32 @@ def lock(database: str | os.PathLike[str], who: str = "reactor") -> Iterator[Non
         raise no_folder(path)
     place = path.with_name(f"{path.name}.{who}.lock")
     mode = private.mode_for(place, path)
-    holder = FileLock(place, blocking=False, is_singleton=False, mode=mode)
     try:
-        holder.acquire()
-    except Timeout as error:
-        raise DatabaseInUse(
-            f"Another {who}{_pid(place)} serves the database {path}.", hint="One is enough: stop it, or use it."
-        ) from error
+        holder = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
     except OSError as error:
-        raise DatabaseError(f"The lock {place} of the database cannot be made: {error.strerror}.") from error
+        raise _unable(place, error) from error
     try:
+        _take(holder, place, path, who)
         private.narrow(place, mode)  # who may only read it could take the lock
         place.write_text(f"{os.getpid()}\n")
         yield
     finally:
-        holder.release()
+        os.close(holder)
+
+
+def _take(holder: int, place: Path, path: Path, who: str) -> None:
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DatabaseInUse(
+            f"Another {who}{_pid(place)} serves the database {path}.", hint="One is enough: stop it, or use it."
+        ) from error
+    except OSError as error:
+        raise _unable(place, error) from error
+
+
+def _unable(place: Path, error: OSError) -> DatabaseError:
+    return DatabaseError(f"The lock {place} of the database cannot be made: {error.strerror}.")
 
 
 def _pid(place: Path) -> str:

@@ -134,7 +134,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 class Report(BaseModel):
     """An exception, as the worker reports it."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", defer_build=True)
 
     kinds: list[str] = Field(min_length=1)
     """The classes of the error and of its causes."""
