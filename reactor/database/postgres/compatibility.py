@@ -21,8 +21,9 @@ from reactor.core.job import Attempt
 from reactor.database.contract import COLUMNS
 from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.errors import KEY
+from reactor.database.postgres.made import is_ours
 from reactor.database.postgres.migration import fit
-from reactor.database.sql.connection import Connection, by_itself, columns, has_table, required
+from reactor.database.sql.connection import Connection, by_itself, columns, required
 from reactor.database.sql.downloads import CLAIM
 from reactor.database.sql.errors import Refused
 from reactor.database.sql.rehearsal import IDS, MOMENT, NOW, STATUSES, TOLD, endings, steps
@@ -40,10 +41,10 @@ Checks = dict[str, tuple[str, list[str]]]
 
 def fit_checked(connection: PostgresConnection, create: bool = True) -> str:
     """As `migration.fit`; raises DatabaseError, which names the column, when no download could go through the table.
-    One that this has just made needs no check, which takes longer than all else that opens a database."""
-    made = not has_table(cast("Connection", connection), "downloads")
+    One that is as reactor makes it needs no check, which takes longer than all else that opens a database."""
+    ours = is_ours(connection)
     instance = fit(connection, create)
-    if made:
+    if ours:
         return instance
     connection.learn()
     checks: Checks = {name: (text, names) for name, text, names in connection.raw.execute(CHECKS).fetchall()}

@@ -21,6 +21,7 @@ from psycopg import errors as postgres
 
 from reactor.database.contract import COLUMNS, GONE, UNREADY
 from reactor.database.postgres.connection import PostgresConnection
+from reactor.database.postgres.made import is_ours, remember
 from reactor.database.postgres.waking import CHANNEL
 from reactor.database.postgres.words import NUMBERS, Words
 from reactor.database.sql import downloads, lists, order
@@ -111,7 +112,10 @@ def fit(connection: PostgresConnection, create: bool = True) -> str:
         raise DatabaseError("There is no table `downloads`.", code=GONE, retryable=True)
     with _alone(connection):
         _refuse(connection)
+        ours = is_ours(connection)
         _add(connection)
+        if ours:
+            remember(connection)
         instance = _ready(connection)
     assert instance is not None
     return instance

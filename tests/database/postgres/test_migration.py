@@ -57,6 +57,35 @@ async def test_a_database_that_fits_is_not_written_to(bot: Bot) -> None:
     assert bot.sql(everything) == before
 
 
+async def test_what_reactor_has_made_is_not_checked_again(bot: Bot) -> None:
+    async with bot.table():
+        pass
+    bot.sql("""CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'made'; END $$""")
+    bot.sql("CREATE EVENT TRIGGER no ON ddl_command_start EXECUTE FUNCTION no()")
+    try:
+        await ready(bot)
+        bot.sql("UPDATE reactor_meta SET value = '' WHERE key = 'made'")
+        with pytest.raises(DatabaseError, match="made"):
+            await ready(bot)
+    finally:
+        bot.sql("DROP EVENT TRIGGER no")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("ALTER TABLE downloads ADD CHECK (status <> 'failed')", "status"),
+        ("ALTER TABLE downloads ALTER stage TYPE varchar(3)", "varying"),
+        ("CREATE UNIQUE INDEX one ON downloads (title)", "title"),
+    ],
+)
+async def test_what_a_bot_has_changed_of_it_is_checked(bot: Bot, change: str, named: str) -> None:
+    await ready(bot)
+    bot.sql(change)
+    with pytest.raises(DatabaseError, match=named):
+        await ready(bot)
+
+
 async def test_the_table_of_a_new_database_leaves_room_in_its_pages(bot: Bot) -> None:
     async with bot.store() as store:
         assert store.created
