@@ -11,8 +11,8 @@ from reactor.database.sql.statements import PUT_META
 MADE = "made"
 """In reactor_meta: the SHAPE of the table that reactor has made."""
 SHAPE = """SELECT md5(string_agg(said, '; ' ORDER BY said)) FROM (
-    SELECT concat_ws(' ', attname, format_type(atttypid, atttypmod), attcollation, attnotnull, attidentity, attgenerated,
-        pg_get_expr(adbin, adrelid)) AS said
+    SELECT concat_ws(' ', attname, format_type(atttypid, atttypmod), attcollation, attnotnull, attidentity,
+        attgenerated, pg_get_expr(adbin, adrelid)) AS said
     FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE attrelid = to_regclass('downloads') AND attnum > 0 AND NOT attisdropped
     UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('downloads')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """An empty database."""
+    """An empty database, but for what a store makes there."""
     if request.param == "sqlite":
         yield Sqlite(tmp_path)
     else:
-        with request.getfixturevalue("postgres").database() as url:
-            yield Postgres(url)
+        made = "store" in request.fixturenames
+        with request.getfixturevalue("postgres").database(made=made) as url, closing(Postgres(url)) as there:
+            yield there
 
 
 @pytest.fixture

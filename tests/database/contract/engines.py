@@ -91,6 +91,7 @@ class Postgres:
 
     def __init__(self, url: str) -> None:
         self._address = ServerAddress(url)
+        self._kept: psycopg.Connection[Any] | None = None
         self.place = url
         self.sqlalchemy = url.replace("postgresql://", "postgresql+psycopg://")
 
@@ -103,11 +104,16 @@ class Postgres:
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         said = statement.replace("id INTEGER PRIMARY KEY", IDENTITY).replace("%", "%%").replace("?", "%s")
         given = [_written(value) for value in values]
-        with psycopg.connect(
-            self._address.conninfo, autocommit=True, cursor_factory=psycopg.ClientCursor
-        ) as connection:
-            cursor = connection.execute(said.encode(), given)
-            return cursor.fetchall() if cursor.description else []
+        if self._kept is None or self._kept.closed:
+            where, how = self._address.conninfo, psycopg.ClientCursor
+            self._kept = psycopg.connect(where, autocommit=True, cursor_factory=how)
+        cursor = self._kept.execute(said.encode(), given)
+        return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """End the bot's connection."""
+        if self._kept is not None:
+            self._kept.close()
 
     def odd(self, value: object, instead: object = None) -> object:
         return instead

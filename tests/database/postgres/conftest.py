@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -12,9 +13,10 @@ from tests.database.postgres.server import Server
 
 
 @pytest.fixture
-def bot(postgres: Server) -> Iterator[Bot]:
-    with postgres.database() as url:
-        yield Bot(url)
+def bot(request: pytest.FixtureRequest, postgres: Server) -> Iterator[Bot]:
+    """Of an empty database, but for what a store makes there."""
+    with postgres.database(made="store" in request.fixturenames) as url, closing(Bot(url)) as there:
+        yield there
 
 
 @pytest.fixture

@@ -17,13 +17,29 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg
 
+from reactor import SyncQueue
 from tests.tools import needed
 
 PROGRAM = "pg_ctlcluster"
 """Of Debian's package; the server's own programs stand in a folder for each version."""
 VERSIONS = Path("/usr/lib/postgresql")
 USER = "postgres"
-DATABASE = "bot"
+DATABASE, MADE = "bot", "made"
+ROWS_MAX = 1000
+"""So many that are deleted are in nobody's way."""
+OURS = "relnamespace = 'public'::regnamespace"
+ALL = f"(SELECT oid FROM pg_class WHERE {OURS})"
+SCHEMA = f"""SELECT md5(string_agg(said, ';' ORDER BY said)) FROM (
+    SELECT concat(oid, ' ', xmin) FROM pg_class WHERE {OURS}
+    UNION ALL SELECT concat(attrelid, ' ', attnum, ' ', xmin) FROM pg_attribute WHERE attrelid IN {ALL}
+    UNION ALL SELECT concat(oid, ' ', xmin) FROM pg_attrdef WHERE adrelid IN {ALL}
+    UNION ALL SELECT concat(indexrelid, ' ', xmin) FROM pg_index WHERE indexrelid IN {ALL}
+    UNION ALL SELECT concat(oid, ' ', xmin) FROM pg_trigger WHERE tgrelid IN {ALL}
+    UNION ALL SELECT concat(oid, ' ', xmin) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT concat(oid, ' ', xmin) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT concat(oid, ' ', xmin) FROM pg_type WHERE typnamespace = 'public'::regnamespace
+    UNION ALL SELECT concat(oid, ' ', xmin) FROM pg_event_trigger) AS said(said)"""
+"""Another one after each change of a definition."""
 DEADLINE_S = 60.0
 FAST = {
     "fsync": "off",
@@ -46,7 +62,9 @@ class Server:
         self._data = str(folder / "data")
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
-        self._there = self._used = False
+        self._kept = dict[str, psycopg.Connection[Any]]()
+        self._used = set[str]()
+        self._made: Made | None = None
 
     def make(self) -> None:
         """Its folder of data."""
@@ -75,6 +93,8 @@ class Server:
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """It does not wait for those who are connected; with SIGQUIT, not for anything."""
+        for database in list(self._kept):
+            self._let_go(database)
         if self._process is not None:
             self._process.send_signal(number)
             try:
@@ -111,16 +131,24 @@ class Server:
 
     def sql(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Ask it, as its administrator."""
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
-            cursor = connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
+        connection = self._kept.get(database)
+        if connection is None or connection.closed:
+            connection = self._kept[database] = psycopg.connect(self.url(database), autocommit=True)
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+    def _let_go(self, database: str) -> None:
+        if (connection := self._kept.pop(database, None)) is not None:
+            connection.close()
 
     @contextmanager
-    def database(self, template: str | None = None) -> Iterator[str]:
-        """The address of one that is empty: that of the test before, as if it were new. To copy a template of three
-        hundred files for each test would take most of their time; a further one at the same time, and a copy of
-        another, are made, and dropped at the end."""
-        if template is not None or self._used:
+    def database(self, template: str | None = None, *, made: bool = False) -> Iterator[str]:
+        """The address of one that is empty, or, `made`, as reactor makes it. It is that of the test before, as if it
+        were new: to copy a template of three hundred files for each test would take most of their time, and to make
+        reactor's tables as long. A further one at the same time, and a copy of another, are made, and dropped at the
+        end."""
+        name = MADE if made else DATABASE
+        if template is not None or name in self._used:
             name = f"bot{next(self._numbers)}"
             self.sql(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
             try:
@@ -128,15 +156,50 @@ class Server:
             finally:
                 self.sql(f"DROP DATABASE {name} WITH (FORCE)")
             return
-        if not self._there:
-            self.sql(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
-        self._there = self._used = True
+        if not self.sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
+            self.sql(f"CREATE DATABASE {name} TEMPLATE template0")
+        if made and self._made is None:
+            with SyncQueue(self.url(name)):
+                pass
+            self._made = Made(self)
+        self._used.add(name)
         try:
-            yield self.url(DATABASE)
+            yield self.url(name)
         finally:
-            self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
-            self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public", DATABASE)
-            self._used = False
+            self._let_go(name)
+            self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+            if not (made and self._made and self._made.is_again()):
+                self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public", name)
+                self._made = None if made else self._made
+            self._let_go(name)
+            self._used.discard(name)
+
+
+class Made:
+    """The database in which reactor's tables are, and nothing else."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._schema = self._sql(SCHEMA)
+        self._tables = [name for (name,) in self._sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND " + OURS)]
+        self._numbers = [name for (name,) in self._sql("SELECT relname FROM pg_class WHERE relkind = 'S' AND " + OURS)]
+        self._meta = self._sql("SELECT format('(%L, %L)', key, value) FROM reactor_meta")
+
+    def is_again(self) -> bool:
+        """Empty its tables. False when that would not do: there are others, or there was much in them."""
+        if self._sql(SCHEMA) != self._schema:
+            return False
+        counted = "+".join(f"(SELECT count(*) FROM {name})" for name in self._tables)
+        if self._sql(f"SELECT {counted}")[0][0] > ROWS_MAX:
+            return False
+        emptied = "; ".join(f"DELETE FROM {name}" for name in self._tables)
+        begun = ", ".join(f"setval('{name}', 1, false)" for name in self._numbers)
+        self._sql(f"{emptied}; SELECT {begun}")
+        self._sql(f"INSERT INTO reactor_meta (key, value) VALUES {', '.join(row for (row,) in self._meta)}")
+        return True
+
+    def _sql(self, statement: str) -> list[tuple[Any, ...]]:
+        return self._server.sql(statement, MADE)
 
 
 def program(name: str) -> str:

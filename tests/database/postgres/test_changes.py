@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -67,8 +68,7 @@ async def test_a_bot_in_plain_sql_is_found_by_a_look_at_the_servers_transactions
 
 
 async def test_a_database_under_the_same_address_is_another_one(postgres: Server) -> None:
-    with postgres.database() as url:
-        bot = Bot(url)
+    with postgres.database() as url, closing(Bot(url)) as bot:
         async with bot.store() as store, store.changes(0.02, failed) as feed:
             name = url.partition("@/")[2].partition("?")[0]
             postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
@@ -143,8 +143,7 @@ def test_only_one_reactor_serves_a_database_at_a_time(bot: Bot, postgres: Server
 
 @pytest.mark.needs("pg_ctlcluster")
 async def test_a_server_that_restarts_is_an_error_that_may_pass(tmp_path: Path) -> None:
-    with serving() as server, server.database() as url:
-        bot = Bot(url)
+    with serving() as server, server.database() as url, closing(Bot(url)) as bot:
         async with bot.store() as store:
             bot.sql("INSERT INTO downloads (url) VALUES ('u')")
             with server.stopped():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import anyio
@@ -49,32 +49,32 @@ def full(postgres: Server) -> Iterator[str]:
 
 @pytest.fixture
 async def bot(postgres: Server, full: str) -> AsyncIterator[Bot]:
-    filled = Bot(postgres.url(full))
-    if not filled.sql("SELECT to_regclass('downloads')")[0][0]:
-        async with filled.store():
-            pass
-        filled.sql(
-            f"""INSERT INTO downloads (url, status, attempt, finished_at, cancelled, parent_id, item_key)
-            SELECT 'u', (ARRAY['downloaded', 'failed', 'cancelled', 'sent'])[i % 4 + 1], 1, 'f',
-                CASE WHEN i % 4 = 2 THEN 1 ELSE 0 END, CASE WHEN i % 2 = 0 AND i > 9 THEN i / 100 END, i
-            FROM generate_series(1, {FINISHED}) AS i"""
-        )
-        filled.sql(
-            f"""INSERT INTO downloads (url, status, cancelled, attempt, stage, next_attempt_at) VALUES
-            ('u', 'pending', 0, 0, NULL, NULL), ('u', 'pending', 1, 0, NULL, NULL),
-            ('u', 'pending', 0, 1, 'waiting', {NOW + 9}), ('u', 'downloading', 0, 1, 'fetching', NULL),
-            ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL),
-            ('u', 'choosing', 0, 1, 'waiting', {NOW + 19}), ('u', 'choosing', 1, 1, 'waiting', {NOW + 19}),
-            ('u', 'choosing', 0, 1, 'waiting', {NOW - 1})"""
-        )
-        filled.sql("UPDATE downloads SET claimed_by = 'me' WHERE status = 'downloading'")
-        filled.sql(
-            """INSERT INTO downloads (url, owner, added_date)
-            SELECT 'u', CAST(i % 50 AS text), '2026-01-01 ' || i FROM generate_series(1, 500) AS i"""
-        )
-        filled.sql("ANALYZE")
-    with postgres.database(full) as url:
-        yield Bot(url)
+    with closing(Bot(postgres.url(full))) as filled:
+        if not filled.sql("SELECT to_regclass('downloads')")[0][0]:
+            async with filled.store():
+                pass
+            filled.sql(
+                f"""INSERT INTO downloads (url, status, attempt, finished_at, cancelled, parent_id, item_key)
+                SELECT 'u', (ARRAY['downloaded', 'failed', 'cancelled', 'sent'])[i % 4 + 1], 1, 'f',
+                    CASE WHEN i % 4 = 2 THEN 1 ELSE 0 END, CASE WHEN i % 2 = 0 AND i > 9 THEN i / 100 END, i
+                FROM generate_series(1, {FINISHED}) AS i"""
+            )
+            filled.sql(
+                f"""INSERT INTO downloads (url, status, cancelled, attempt, stage, next_attempt_at) VALUES
+                ('u', 'pending', 0, 0, NULL, NULL), ('u', 'pending', 1, 0, NULL, NULL),
+                ('u', 'pending', 0, 1, 'waiting', {NOW + 9}), ('u', 'downloading', 0, 1, 'fetching', NULL),
+                ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL),
+                ('u', 'choosing', 0, 1, 'waiting', {NOW + 19}), ('u', 'choosing', 1, 1, 'waiting', {NOW + 19}),
+                ('u', 'choosing', 0, 1, 'waiting', {NOW - 1})"""
+            )
+            filled.sql("UPDATE downloads SET claimed_by = 'me' WHERE status = 'downloading'")
+            filled.sql(
+                """INSERT INTO downloads (url, owner, added_date)
+                SELECT 'u', CAST(i % 50 AS text), '2026-01-01 ' || i FROM generate_series(1, 500) AS i"""
+            )
+            filled.sql("ANALYZE")
+    with postgres.database(full) as url, closing(Bot(url)) as bot:
+        yield bot
 
 
 @pytest.fixture

@@ -31,8 +31,7 @@ Opened = AbstractAsyncContextManager[tuple[Any, Execute, End, End]]
 @pytest.fixture
 async def bot(postgres: Server) -> AsyncIterator[Bot]:
     """Whose table has columns of several types of its own."""
-    with postgres.database() as url:
-        bot = Bot(url)
+    with postgres.database() as url, closing(Bot(url)) as bot:
         bot.sql(
             "CREATE TABLE downloads (id bigserial PRIMARY KEY, url text NOT NULL, cancelled boolean, options jsonb,"
             " added_date timestamptz, owner bigint, speed_max numeric DEFAULT 1.5, vip boolean DEFAULT false)"
