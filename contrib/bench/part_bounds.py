@@ -8,11 +8,15 @@ joined   the same, and ffmpeg makes one film of them
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from contrib.bench.bench import Bench
 from contrib.bench.streams import AT_ONCE, Stream, check_film
@@ -38,19 +42,36 @@ STEPS = ("read", "started", "driven", "checked", "joined")
 PATIENCE_S = 120.0
 
 
-def steps(bench: Bench, stream: Stream, rounds: int) -> dict[str, Samples]:
-    """Seconds of each step. One more round than those that count comes first: a reactor has its processes."""
-    found = {name: Samples(f"bound, {name}", rounds) for name in STEPS}
-    anyio.run(_rounds, bench, stream, rounds, found)
-    return found
+class Steps:
+    """Measured in turns with others. Made by `open_steps`."""
+
+    def __init__(self, bench: Bench, stream: Stream, rounds: int, portal: BlockingPortal, context: Context) -> None:
+        self._bench, self._stream = bench, stream
+        self._portal, self._context = portal, context
+        self.took = {name: Samples(f"bound, {name}", rounds) for name in STEPS}
+        """In seconds."""
+
+    def once(self) -> dict[str, float]:
+        """Take them all, and leave nothing of it."""
+        folder = self._bench.place("bound-parts")
+        try:
+            return self._portal.call(_one, folder, self._stream, self._context)
+        finally:
+            shutil.rmtree(folder)
+
+    def measure(self) -> None:
+        """One round."""
+        for name, took in self.once().items():
+            self.took[name].add(took)
 
 
-async def _rounds(bench: Bench, stream: Stream, rounds: int, found: dict[str, Samples]) -> None:
-    async with open_context() as context:
-        for n in range(rounds + 1):
-            took = await _one(bench.place("bound-parts"), stream, context)
-            for name in STEPS if n else ():
-                found[name].add(took[name])
+@contextmanager
+def open_steps(bench: Bench, stream: Stream, rounds: int) -> Iterator[Steps]:
+    """With the processes that a reactor has, too, which were used before."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_context()) as context:
+        steps = Steps(bench, stream, rounds, portal, context)
+        steps.once()
+        yield steps
 
 
 async def _one(folder: Path, stream: Stream, context: Context) -> dict[str, float]:
@@ -59,6 +80,7 @@ async def _one(folder: Path, stream: Stream, context: Context) -> dict[str, floa
     began = time.monotonic()
     plan = await extract_manifest(stream.playlist, context, kind=Kind.YTDLP)
     took["read"] = time.monotonic() - began
+    os.sync()  # what was written before is written now, and not in somebody's time
     if len(plan.fetches) != len(stream.names):
         raise Invalid(f"the plan has {len(plan.fetches)} parts instead of {len(stream.names)}")
     with anyio.fail_after(PATIENCE_S):
@@ -72,7 +94,7 @@ async def _one(folder: Path, stream: Stream, context: Context) -> dict[str, floa
     began = time.monotonic()
     joined = await join(find_ffmpeg(None).path, staged, plan, context.parsers)
     took["joined"] = time.monotonic() - began
-    await anyio.to_thread.run_sync(_look_and_delete, joined.path, staged, stream)
+    await anyio.to_thread.run_sync(check_film, joined.path, stream)
     return took
 
 
@@ -111,8 +133,3 @@ async def _driven(conf: Path, staged: Path, plan: Extraction) -> dict[str, float
     if failed:
         raise Invalid(f"{len(failed)} parts failed")
     return {"started": started, "driven": took}
-
-
-def _look_and_delete(joined: Path, staged: Path, stream: Stream) -> None:
-    check_film(joined, stream)
-    shutil.rmtree(staged)

@@ -12,7 +12,7 @@ from pathlib import Path
 from contrib.bench import proc
 from contrib.bench.bench import Bench
 from contrib.bench.footprint import SETTLE_S
-from contrib.bench.part_bounds import steps
+from contrib.bench.part_bounds import open_steps
 from contrib.bench.report import Row
 from contrib.bench.slow_disk import SYNC_S, SlowDisk, slow_disk
 from contrib.bench.streams import AT_ONCE, FEW_BITS, MANY_BITS, QUICKLY, Stream, by_ytdlp, check_film, film, sound
@@ -34,6 +34,8 @@ class _Turns:
     bare: Samples
     cpu: Samples
     """Seconds of the reactor's own process."""
+    bounds: Mapping[str, Samples]
+    """Of its steps, each by itself."""
 
 
 def parts(bench: Bench) -> list[Row]:
@@ -50,7 +52,7 @@ def parts(bench: Bench) -> list[Row]:
     return [
         *_beside(f"{len(stream.names):,} segments of 8 kB", turns, ytdlp_share=0.3, bare_share=1.4),
         Row("  of it, CPU a segment", "ms", per_part, None, None, f"≤ {CPU_MAX_MS} ms", per_part <= CPU_MAX_MS, note),
-        *_bounds(bench, stream, turns, bench.scale.segment_rounds),
+        *_bounds(turns),
         *_memory(bench),
     ]
 
@@ -61,7 +63,7 @@ def large_parts(bench: Bench) -> list[Row]:
     turns = _turns(bench, stream, bench.scale.stream_rounds)
     rows = [
         *_beside(f"{len(stream.names):,} segments of 1 MB", turns, ytdlp_share=0.4, bare_share=1.5),
-        *_bounds(bench, stream, turns, bench.scale.stream_rounds),
+        *_bounds(turns),
     ]
     shutil.rmtree(stream.folder)
     return rows
@@ -101,14 +103,17 @@ def _on(disk: SlowDisk, bench: Bench, count: int) -> tuple[float, float]:
 
 
 def _turns(bench: Bench, stream: Stream, rounds: int) -> _Turns:
-    """The reactor, bare aria2c, which only fetches the parts, and yt-dlp."""
-    turns = _Turns(*(Samples(f"parts, {who}", rounds) for who in ("reactor", "yt-dlp", "bare aria2c", "CPU")))
-    with Reactor(bench.place("parts")).running() as reactor:
+    """The reactor, bare aria2c, which only fetches the parts, the reactor's steps by themselves, and yt-dlp."""
+    sides = ("reactor", "yt-dlp", "bare aria2c", "CPU")
+    ours, ytdlp, bare, cpu = (Samples(f"parts, {who}", rounds) for who in sides)
+    with Reactor(bench.place("parts")).running() as reactor, open_steps(bench, stream, rounds) as steps:
+        turns = _Turns(ours, ytdlp, bare, cpu, steps.took)
         for _ in range(rounds):
             before = proc.cpu_s(reactor.process.pid)
             turns.ours.add(_joined(reactor, stream))
             turns.cpu.add(proc.cpu_s(reactor.process.pid) - before)
             turns.bare.add(_fetched(bench, stream))
+            steps.measure()
             folder = bench.place("yt-dlp")
             os.sync()
             turns.ytdlp.add(by_ytdlp(folder, stream))
@@ -147,9 +152,9 @@ def _beside(name: str, turns: _Turns, *, ytdlp_share: float, bare_share: float) 
     ]  # fmt: skip
 
 
-def _bounds(bench: Bench, stream: Stream, turns: _Turns, rounds: int) -> list[Row]:
+def _bounds(turns: _Turns) -> list[Row]:
     """What each step takes by itself, and what bare aria2c would take if it had them all."""
-    took: Mapping[str, float] = {name: samples.median for name, samples in steps(bench, stream, rounds).items()}
+    took = {name: samples.median for name, samples in turns.bounds.items()}
     bare, whole = turns.bare.median, took["read"] + took["driven"] + took["joined"]
     return [
         Row("  bound: its playlist is read, in a process that can be killed", "s", took["read"]),

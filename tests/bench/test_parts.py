@@ -14,6 +14,7 @@ import pytest
 
 from contrib.bench import part_bounds, parts
 from contrib.bench.bench import QUICK, Bench, opened
+from contrib.bench.part_bounds import open_steps
 from contrib.bench.slow_disk import slow_disk
 from contrib.bench.streams import MANY_BITS, QUICKLY, check_film, film, sound
 from contrib.bench.subjects import bare_aria2c
@@ -56,25 +57,28 @@ def test_a_film_that_is_not_all_of_its_stream_ends_the_run(bench: Bench, tmp_pat
 
 
 def test_each_step_of_a_film_is_measured_by_itself_and_leaves_nothing(bench: Bench) -> None:
-    took = part_bounds.steps(bench, sound(bench, "steps", PARTS, MANY_BITS), rounds=2)
-    assert [*took] == [*part_bounds.STEPS]
-    assert all(len(samples.values) == 2 for samples in took.values())
-    assert list(bench.folder.glob("bound-parts-*/staged/*")) == []
+    with open_steps(bench, sound(bench, "steps", PARTS, MANY_BITS), rounds=2) as steps:
+        for _ in range(2):
+            steps.measure()
+    assert [*steps.took] == [*part_bounds.STEPS]
+    assert all(len(samples.values) == 2 for samples in steps.took.values())
+    assert list(bench.folder.glob("bound-parts-*")) == []
 
 
 def test_a_part_that_comes_with_other_bytes_ends_the_run(bench: Bench, tmp_path: Path) -> None:
     stream = sound(bench, "other", PARTS, MANY_BITS)
     shutil.copytree(stream.folder, tmp_path / "served")
     (tmp_path / "served" / stream.names[3]).write_bytes(b"another")
-    with pytest.raises(Invalid, match="bytes are not the 7 that were served"):
-        part_bounds.steps(bench, replace(stream, folder=tmp_path / "served"), rounds=1)
+    ends = pytest.raises(Invalid, match="bytes are not the 7 that were served")
+    with ends, open_steps(bench, replace(stream, folder=tmp_path / "served"), rounds=1):
+        pass
 
 
 def test_a_part_that_is_not_there_ends_the_run(bench: Bench) -> None:
     stream = sound(bench, "gone", PARTS, MANY_BITS)
     (stream.folder / stream.names[3]).unlink()
-    with pytest.raises(Invalid, match="1 parts failed"):
-        part_bounds.steps(bench, stream, rounds=1)
+    with pytest.raises(Invalid, match="1 parts failed"), open_steps(bench, stream, rounds=1):
+        pass
 
 
 @pytest.mark.nightly
