@@ -72,8 +72,8 @@ def large_parts(bench: Bench) -> list[Row]:
 def slow(bench: Bench) -> list[Row]:
     """Small parts that come to a disk whose fsync takes its time, beside bare aria2c with the same disk."""
     disk = slow_disk(bench.place("slow-disk"))
-    few, many = bench.scale.slow_segments, bench.scale.segments
-    some, all_ = (_on(disk, bench, count) for count in (few, many))
+    few, many, rounds = bench.scale.slow_segments, bench.scale.segments, bench.scale.stream_rounds
+    some, all_ = _on(disk, bench, few, rounds), _on(disk, bench, many, 1)
     note = (
         f"Slow disk: each fsync and fdatasync takes {SYNC_S * 1000:g} ms, for both, by a library that is loaded before"
         " the system's. aria2c, with auto-save-interval 0, syncs each file once, in its one thread:"
@@ -87,9 +87,9 @@ def slow(bench: Bench) -> list[Row]:
     ]  # fmt: skip
 
 
-def _on(disk: SlowDisk, bench: Bench, count: int) -> tuple[float, float]:
+def _on(disk: SlowDisk, bench: Bench, count: int, rounds: int) -> tuple[float, float]:
     """Seconds of the reactor and of bare aria2c on such a disk, in turns."""
-    stream, rounds = sound(bench, f"slow-{count}", count, MANY_BITS), bench.scale.stream_rounds
+    stream = sound(bench, f"slow-{count}", count, MANY_BITS)
     ours, bare = (Samples(f"slow disk, {who}", rounds) for who in ("reactor", "bare aria2c"))
     with Reactor(bench.place("slow"), {"ARIA2C_PATH": str(disk.aria2c), **disk.environment}).running() as reactor:
         for _ in range(rounds):
