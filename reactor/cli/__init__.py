@@ -11,7 +11,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Annotated, Any, NoReturn, Protocol, cast
 
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _steady_streams()
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        code = app_of(*(verb for verb in given[:1] if verb in VERBS))(given, prog_name="reactor", standalone_mode=False)
+        code = app_of(*_needed(given))(given, prog_name="reactor", standalone_mode=False)
     except _USAGE_ERROR as error:
         code = _fail(_usage(cast(_UsageError, error)), WRONG)
     except ReactorError as error:
@@ -132,6 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _needed(given: Sequence[str]) -> Iterable[str]:
+    """The verbs that the command line has to know: the one that is asked for; any, where none is; else all of them."""
+    return VERBS.keys() & {*given[:1]} or (["errors"] if [*given] == ["--version"] else ())
 
 
 def _steady_streams() -> None:
@@ -163,7 +168,7 @@ def _unwritten(error: OSError) -> int:
 
 
 def _fail(sentence: str, code: int) -> int:
-    from reactor.journal.background_writer import write_stderr
+    from reactor.journal.stderr_log import write_stderr
 
     write_stderr(" ".join(sentence.split()), wait_s=STDERR_S)
     return code

@@ -66,7 +66,7 @@ def run(
     from reactor.cli.runtime import open_journal, run_async
     from reactor.daemon.probes import Probes
     from reactor.daemon.service import open_service
-    from reactor.journal.background_writer import write_stderr
+    from reactor.journal.stderr_log import write_stderr
     from reactor.programs import LAUNCHED
     from reactor.settings import Settings
     from reactor.web.app import open_site

@@ -8,14 +8,16 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from reactor.errors import DatabaseInUse, ReactorError
-from reactor.journal.background_writer import BackgroundWriter, Renderer
-from reactor.journal.journal import Journal, Sink
 from reactor.journal.stderr_log import logged_to_stderr
+
+if TYPE_CHECKING:
+    from reactor.journal.background_writer import Renderer
+    from reactor.journal.journal import Journal, Sink
 
 Result = TypeVar("Result")
 STDIN, READ_BYTES = 0, 4096
@@ -46,6 +48,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 @contextmanager
 def open_journal(*renderers: tuple[Renderer, str], sinks: tuple[Sink, ...] = ()) -> Iterator[Journal]:
     """A journal shown by `renderers`, each with the name a person knows its place by."""
+    from reactor.journal.background_writer import BackgroundWriter
+    from reactor.journal.journal import Journal
+
     with ExitStack() as stack:
         writers = [stack.enter_context(BackgroundWriter(renderer, name)) for renderer, name in renderers]
         yield Journal([*sinks, *(writer.offer for writer in writers)], now=time.time)

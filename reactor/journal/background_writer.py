@@ -7,14 +7,12 @@ process from ending.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections import deque
 from types import TracebackType
 from typing import Protocol, Self
 
-from reactor.journal.stream import writable
+from reactor.journal.stderr_log import write_stderr
 from reactor.notices import DownloadProgressed, EntriesLost, Entry
 
 WAITING_MAX = 10_000
@@ -129,14 +127,3 @@ class BackgroundWriter:
             self._renderer.close()
         except OSError as error:
             write_stderr(f"cannot write to {self._name}: {error.strerror or error}.")
-
-
-def write_stderr(line: str, wait_s: float = 0) -> None:
-    """Write one line to stderr, straight to the descriptor. A closed stderr is ignored; a full pipe is waited for, for
-    `wait_s` at most."""
-    try:
-        fd = sys.__stderr__.fileno() if sys.__stderr__ else 2
-        if writable(fd, wait_s):  # a writable pipe takes PIPE_BUF bytes, more than any of our lines
-            os.write(fd, f"reactor: {line}\n".encode(errors="backslashreplace"))
-    except (OSError, ValueError):
-        return

@@ -1,20 +1,31 @@
-"""Library logging on stderr: one short line per record, rate-limited, never blocking."""
+"""Lines on stderr: reactor's own, and library logging as one short line per record, rate-limited. None blocks."""
 
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reactor.journal.background_writer import write_stderr
-from reactor.journal.format import clean
-from reactor.net.credentials import redact_text
+from reactor.journal.stream import writable
 
 LINES_MAX, PERIOD_S = 10, 60.0
 """Rate limit: lines per period. The number of suppressed lines is reported afterwards."""
 CHARS_MAX = 300
+
+
+def write_stderr(line: str, wait_s: float = 0) -> None:
+    """Write one line to stderr, straight to the descriptor. A closed stderr is ignored; a full pipe is waited for, for
+    `wait_s` at most."""
+    try:
+        fd = sys.__stderr__.fileno() if sys.__stderr__ else 2
+        if writable(fd, wait_s):  # a writable pipe takes PIPE_BUF bytes, more than any of our lines
+            os.write(fd, f"reactor: {line}\n".encode(errors="backslashreplace"))
+    except (OSError, ValueError):
+        return
 
 
 class StderrLog(logging.Handler):
@@ -51,6 +62,9 @@ def logged_to_stderr() -> Iterator[None]:
 
 
 def _sentence(record: logging.LogRecord) -> str:
+    from reactor.journal.format import clean  # with all notices, of which most commands tell none
+    from reactor.net.credentials import redact_text
+
     what = (record.getMessage().strip().splitlines() or [record.name])[0].rstrip(".")
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import anyio
 
-from reactor.journal.background_writer import write_stderr
 from reactor.journal.ndjson import to_line
+from reactor.journal.stderr_log import write_stderr
 from reactor.net.client import Client
 from reactor.notices import DownloadProgressed, Entry, Notice, WebhookRecovered, WebhookTroubled, chosen
 from reactor.records import dataclass

@@ -29,6 +29,13 @@ VERBS = (
     "doctor",
     "update",
 )
+HEAVY = {"aiosqlite", "dotenv", "filelock", "h11", "rich", "watchfiles", "websockets"} | {
+    "reactor.core",
+    "reactor.extractors",
+    "reactor.journal.format",
+    "reactor.notices",
+    "reactor.ytdlp_options",
+}
 
 
 def test_the_version(tmp_path: Path) -> None:
@@ -63,16 +70,27 @@ def test_help_is_in_whole_sentences_and_in_words_of_people(tmp_path: Path, verb:
     assert "<int" not in text
 
 
-def test_help_needs_none_of_the_heavy_imports(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom reactor.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-        "print([name for name in ('h11', 'websockets', 'aiosqlite', 'rich.progress', 'watchfiles', 'pydantic')"
-        " if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("arguments", "code", "unneeded"),
+    [
+        (["--version"], 0, {*HEAVY, "pydantic", "reactor.models", "reactor.settings", "reactor.cli.doctor"}),
+        (["--help"], 0, {*(HEAVY - {"reactor.core"}), "pydantic", "reactor.models", "reactor.settings"}),
+        (["add"], 2, {*HEAVY, "asyncio", "reactor.models", "reactor.settings", "reactor.cli.run"}),
+        (["add", "http://127.0.0.1/"], 0, {*(HEAVY - {"aiosqlite"}), "reactor.cli.run"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_loads_nothing_that_others_need(
+    tmp_path: Path, arguments: list[str], code: int, unneeded: set[str]
+) -> None:
+    program = (
+        f"import sys\nfrom reactor.cli import main\ntry: main({arguments})\n"
+        f"except SystemExit as end: print([end.code or 0, *({unneeded} & sys.modules.keys())])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == f"[{code}]"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,20 @@ START = '"event":"reactor_started"'
 """What may have been told before aria2 turned out to be none."""
 
 
+UNNEEDED = {"dotenv", "filelock", "rich", "tldextract", "yt_dlp", "playwright", "psutil", "psycopg", "starlette"} | {
+    "http.cookiejar",
+    "multiprocessing",
+    "reactor.extractors.ytdlp.worker",
+    "reactor.media.ffmpeg",
+    "reactor.preset_options",
+    "reactor.web.server",
+    "reactor.ytdlp_options",
+    "sqlite3.dump",
+    "xml",
+}
+"""What a start that fetches a plain file has no use for."""
+
+
 @pytest.fixture
 def server() -> Iterator[FileServer]:
     with ThreadedFileServer() as server:
@@ -31,10 +45,15 @@ def server() -> Iterator[FileServer]:
 
 @contextmanager
 def daemon(
-    folder: Path, *arguments: object, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+    folder: Path,
+    *arguments: object,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    profiled: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
     """A daemon that serves the folder's database. What is left of it at the end is killed."""
     settings = {"PROGRESS_INTERVAL": "0.1", "ALLOWED_PRIVATE_HOSTS": "127.0.0.1"}
+    settings |= {"PYTHONPROFILEIMPORTTIME": "1"} if profiled else {}
     process = start("run", *arguments, cwd=folder, stdout=stdout, stderr=stderr, **settings)
     try:
         yield process
@@ -71,10 +90,14 @@ def row(folder: Path, number: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.execs), signal.SIGINT])
 def test_it_serves_and_tells_a_pipe_in_ndjson(server: FileServer, tmp_path: Path, number: signal.Signals) -> None:
-    row_id = add(tmp_path, server.put("/a.bin", DATA))
-    with daemon(tmp_path) as process:
+    row_id, imports = add(tmp_path, server.put("/a.bin", DATA)), tmp_path / "imports"
+    profiled = number is signal.SIGTERM
+    with imports.open("w") as file, daemon(tmp_path, stderr=file.fileno(), profiled=profiled) as process:
         assert arrives(tmp_path, row_id)
         out, _ = stop(process, number)
+    imported = {line.rpartition("|")[2].strip() for line in imports.read_text().splitlines()}
+    assert ("reactor.daemon.life" in imported) == profiled
+    assert not {name for name in imported if any(f"{name}.".startswith(f"{each}.") for each in UNNEEDED)}
     status, path = row(tmp_path, row_id)
     assert status == "downloaded"
     assert (tmp_path / path).read_bytes() == DATA
