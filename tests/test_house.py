@@ -30,6 +30,7 @@ FLOORS = (
         "numbers",
         "options",
         "patterns",
+        "plan",
         "row_options",
         "preset_options",
         "presets",
@@ -69,6 +70,7 @@ CORE_MAY_IMPORT = {
     "notices",
     "numbers",
     "options",
+    "plan",
     "records",
 }
 CORE_MAY_IMPORT_OF_PYTHON = {

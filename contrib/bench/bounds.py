@@ -42,7 +42,8 @@ from reactor.extractors.base import Context
 from reactor.extractors.context import open_context
 from reactor.extractors.detect import detect
 from reactor.files.staging import Staging
-from reactor.models import Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish
 from reactor.programs import find_aria2c
 
 RUNGS = ("driven", "looked", "kept", "placed")

@@ -19,10 +19,10 @@ from reactor.extractors.metainfo import parse_metainfo
 from reactor.extractors.parsing import Parsers
 from reactor.media import dash, hls, variants
 from reactor.media.choice import Choice
-from reactor.models import Cookie
 from reactor.net.client import Response
 from reactor.net.cookies import keep_cookies
 from reactor.net.jar import Jar
+from reactor.plan import Cookie
 
 URL = "https://host.example/films/film/index"
 PER_DOUBLING_MAX = 2.3

@@ -35,7 +35,8 @@ from reactor.extractors.context import open_context
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.check import check_parts, measure_parts
 from reactor.media.ffmpeg import join
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
+from reactor.plan import Extraction
 from reactor.programs import find_aria2c, find_ffmpeg
 
 STEPS = ("read", "started", "driven", "checked", "joined")

@@ -1,4 +1,4 @@
-"""From a `models.Fetch` to aria2's options for it. Pure.
+"""From a `plan.Fetch` to aria2's options for it. Pure.
 
 Every value is a string (aria2 silently ignores anything else). Every option that decides whether the bytes are right
 is set here and not left to a configuration file: a remote aria2c has one of its own.
@@ -24,12 +24,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from reactor.aria2.methods import Method, add_torrent, add_uri
 from reactor.errors import DownloadError
-from reactor.models import Fetch, Header
 from reactor.net.client import LANGUAGES
 from reactor.net.credentials import HARMLESS
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
 from reactor.patterns import pattern
+from reactor.plan import Fetch, Header
 from reactor.records import dataclass
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})

@@ -14,9 +14,10 @@ from reactor.core.job import Attempt, CookieSource
 from reactor.core.turns import NO_CAPS, Caps
 from reactor.errors import Failure
 from reactor.lists import Entry
-from reactor.models import NO_UPLOAD, Cookie, Detection, Extraction, Fetch, Header, Kind, Placed, Stage, Torrent, Upload
+from reactor.models import NO_UPLOAD, Kind, Placed, Stage, Upload
 from reactor.notices import Notice
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Cookie, Detection, Extraction, Fetch, Header, Torrent
 from reactor.records import dataclass
 
 

@@ -14,8 +14,9 @@ from reactor.core.rows import ClaimedRow
 from reactor.core.turns import Account
 from reactor.errors import Failure
 from reactor.lists import Listing
-from reactor.models import NO_UPLOAD, Detection, Extraction, Placed, Status, Upload
+from reactor.models import NO_UPLOAD, Placed, Status, Upload
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Detection, Extraction
 from reactor.records import dataclass
 
 # The database

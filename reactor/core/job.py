@@ -11,8 +11,9 @@ from typing import Literal
 from reactor.choices import Choices
 from reactor.errors import Failure
 from reactor.lists import Listing
-from reactor.models import NO_UPLOAD, Detection, Extraction, Fetch, Kind, Placed, Upload
+from reactor.models import NO_UPLOAD, Kind, Placed, Upload
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Detection, Extraction, Fetch
 from reactor.records import dataclass
 
 

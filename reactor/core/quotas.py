@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reactor.errors import Failure
-from reactor.models import Extraction
 from reactor.numbers import PLAN_BYTES_MAX, SIZE_MAX
 from reactor.options import Options
+from reactor.plan import Extraction
 from reactor.records import dataclass
 
 MIB, TIB = 1024**2, 1024**4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reactor.core.job import Attempt
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Detection, Extraction
 from reactor.records import dataclass
 
 

@@ -12,11 +12,11 @@ from reactor.core.events import TransferReport, TransferStatus
 from reactor.egress.addresses import ANYWHERE, Exceptions
 from reactor.egress.proxy import DENY_ALL, Guard
 from reactor.errors import SettingsError
-from reactor.models import Fetch, Header
 from reactor.net.credentials import credential_scope
 from reactor.net.held import HeldAnswers
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
+from reactor.plan import Fetch, Header
 from reactor.settings import Settings
 
 NOT_CONNECTED = "Proxy connection failed"

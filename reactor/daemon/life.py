@@ -56,8 +56,8 @@ from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder
 from reactor.media.room import Room
-from reactor.models import build_models
 from reactor.net.session import open_session
+from reactor.plan import build_models
 from reactor.programs import find_aria2c
 from reactor.records import dataclass
 from reactor.row_options import ReadOptions, asked_of

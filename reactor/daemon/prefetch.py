@@ -15,9 +15,10 @@ from reactor.daemon.row_cookies import RowCookies
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.detect import by_text
-from reactor.models import Detection, Extraction, Kind
+from reactor.models import Kind
 from reactor.net.urls import is_personal
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Detection, Extraction
 
 ANSWERS_MAX = 4
 KEPT_S = 30.0

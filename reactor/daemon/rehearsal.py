@@ -26,11 +26,12 @@ from reactor.extractors.detect import by_text, kind_of_probe
 from reactor.extractors.direct import extraction_of
 from reactor.files.content import turns_out
 from reactor.files.names import candidates, clean_name, tame_name
-from reactor.models import Extraction, Upload
+from reactor.models import Upload
 from reactor.net.client import Response
 from reactor.net.credentials import redact
 from reactor.net.heads import repaired
 from reactor.net.probe import read_headers
+from reactor.plan import Extraction
 from reactor.settings import Settings
 
 URL = "https://host.example/a/film.mkv"

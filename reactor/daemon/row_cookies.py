@@ -22,12 +22,12 @@ from reactor.database.jars import HINT, Jars
 from reactor.errors import CookiesError, DownloadError, Failure, SettingsError
 from reactor.extractors.base import Context
 from reactor.failures import COOKIES_HELP, COOKIES_SENT
-from reactor.models import Cookie
 from reactor.net.cookie_files import TEXT_BYTES_MAX, JarCookie, read_cookies
 from reactor.net.jar import cookie_goes_to
 from reactor.net.urls import normalise
 from reactor.options import NO_OPTIONS, Options
 from reactor.patterns import pattern
+from reactor.plan import Cookie
 from reactor.records import dataclass
 from reactor.settings import Settings
 

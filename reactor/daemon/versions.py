@@ -19,7 +19,6 @@ from reactor.aria2.control_file import CONTROL_BYTES_MAX, Present, read_control_
 from reactor.aria2.options import KEPT_FROM_SERVERS
 from reactor.errors import DownloadError, Failure
 from reactor.extractors.base import Context
-from reactor.models import Fetch, Header, HttpProbe
 from reactor.net.client import NoAnswer
 from reactor.net.credentials import headers_for
 from reactor.net.failures import status_failure, transport_failure
@@ -27,6 +26,7 @@ from reactor.net.jar import Jar
 from reactor.net.probe import read_headers
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.urls import is_ftp
+from reactor.plan import Fetch, Header, HttpProbe
 from reactor.records import dataclass
 
 SAMPLE_BYTES = 64 * 1024

@@ -25,7 +25,7 @@ from reactor.database.presence import Presence
 from reactor.database.published import PublishedFiles
 from reactor.database.table import Change
 from reactor.errors import Failure
-from reactor.models import Brought, Detection
+from reactor.plan import Brought, Detection
 from reactor.records import dataclass
 from reactor.row_options import ReadOptions, asked_of
 

@@ -11,10 +11,11 @@ from reactor.extractors.findings import Findings
 from reactor.extractors.parsing import Parsers
 from reactor.lists import Listing, ListRequest
 from reactor.media.choice import Choice
-from reactor.models import Cookie, Detection, Extraction, Kind
+from reactor.models import Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Cookie, Detection, Extraction
 from reactor.records import dataclass
 
 

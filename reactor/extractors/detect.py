@@ -18,11 +18,12 @@ from urllib.parse import unquote, urlsplit
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, PluginSet, reclassified
 from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, METALINK_SUFFIXES, PAGE_SUFFIXES
-from reactor.models import Content, Detection, HttpProbe, Kind
+from reactor.models import Content, Kind
 from reactor.net.pasted import links_in
 from reactor.net.probe import PAGE_TYPES, BrowsersOnly, probe
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.urls import is_ftp, normalise
+from reactor.plan import Detection, HttpProbe
 
 TORRENT_TYPES = ("application/x-bittorrent",)
 METALINK_TYPES = ("application/metalink4+xml", "application/metalink+xml")

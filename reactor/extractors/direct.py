@@ -6,12 +6,13 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified, reclassified
 from reactor.extractors.detect import is_named_page, kind_of_probe
 from reactor.files.content import is_gzip_name
-from reactor.models import Content, Detection, Extraction, Fetch, Finish, HttpProbe, Kind
+from reactor.models import Content, Kind
 from reactor.net.credentials import HeaderSets
 from reactor.net.disposition import Disposition, choose_name
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.urls import is_ftp, is_personal
+from reactor.plan import Detection, Extraction, Fetch, Finish, HttpProbe
 
 
 class DirectExtractor:

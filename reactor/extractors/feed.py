@@ -8,10 +8,11 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified, Several, reclassified
 from reactor.extractors.feed_document import bad_feed
 from reactor.lists import Entry, Listing, ListRequest
-from reactor.models import Detection, Kind
+from reactor.models import Kind
 from reactor.net.failures import status_failure
 from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import normalise
+from reactor.plan import Detection
 
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 

@@ -13,8 +13,8 @@ from reactor.choices import ENTRIES_MAX, Choices, FileChoice, ItemChoice, Subtit
 from reactor.lists import Listing
 from reactor.media.choice import QUALITIES_MAX, Quality
 from reactor.media.offers import format_choices
-from reactor.models import Extraction
 from reactor.options import LANGUAGE, Options
+from reactor.plan import Extraction
 from reactor.records import dataclass
 
 KEPT_BYTES_MAX = 32 * 1024 * 1024

@@ -15,9 +15,10 @@ from reactor.files.names import clean_name
 from reactor.media.choice import Choice
 from reactor.media.parts import MediaStream, Subtitles, too_many_parts
 from reactor.media.requested import requested, unmet, unmet_texts
-from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.models import Kind
 from reactor.net.jar import Jar
 from reactor.numbers import FETCHES_MAX
+from reactor.plan import Extraction, Fetch, Finish, Header, Track
 
 TITLE_MAX = 1000
 SEGMENTS_MANY = 5

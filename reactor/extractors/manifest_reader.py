@@ -15,13 +15,13 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.documents import MANIFEST_BYTES_MAX
 from reactor.media.parts import MediaStream, Part, bad_manifest, data_of, is_data, too_large
-from reactor.models import Fetch, Header
 from reactor.net.credentials import HeaderSets, headers_for, same_host, split_credentials
 from reactor.net.failures import status_failure
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import normalise_http
 from reactor.patterns import pattern
+from reactor.plan import Fetch, Header
 from reactor.records import dataclass
 
 TURN_CHARS = 20_000

@@ -10,8 +10,9 @@ import hashlib
 import json
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from reactor.models import Extraction, Fetch, Kind
+from reactor.models import Kind
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Extraction, Fetch
 
 SHAPING = (
     *("want", "quality", "codec", "container", "format", "language", "audio", "subtitles", "thumbnail", "chapters"),

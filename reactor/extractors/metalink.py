@@ -17,13 +17,14 @@ from reactor.extractors.base import Context, Reclassified, reclassified
 from reactor.extractors.detect import kind_of_probe
 from reactor.extractors.metalink_document import MetalinkFile, bad_metalink
 from reactor.files.names import clean_name
-from reactor.models import Detection, Extraction, Fetch, Finish, HttpProbe, Kind
+from reactor.models import Kind
 from reactor.net.credentials import HeaderSets
 from reactor.net.disposition import Disposition, choose_name
 from reactor.net.failures import status_failure
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import is_ftp, normalise_http
+from reactor.plan import Detection, Extraction, Fetch, Finish, HttpProbe
 from reactor.records import dataclass
 
 DOCUMENT_BYTES_MAX = 4 * 1024 * 1024

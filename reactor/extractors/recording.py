@@ -28,8 +28,9 @@ from reactor.media.local import Segment, names_of, read_playlist, write_playlist
 from reactor.media.parts import Pick, Selection
 from reactor.media.requested import unmet
 from reactor.media.windows import Query, Window
-from reactor.models import Extraction, Fetch, Finish, Header, Kind, Recording, Source, Track
+from reactor.models import Kind
 from reactor.numbers import FETCHES_MAX
+from reactor.plan import Extraction, Fetch, Finish, Header, Recording, Source, Track
 from reactor.records import dataclass
 
 BEHIND_MAX = 4

@@ -16,10 +16,10 @@ import anyio
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.models import FILM_S_MAX, MARKS_MAX, Chapter, Extraction
 from reactor.net.failures import status_failure
 from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.options import SPONSOR_CATEGORIES, SponsorBlock
+from reactor.plan import FILM_S_MAX, MARKS_MAX, Chapter, Extraction
 
 ANSWER_BYTES_MAX = 512 * 1024
 DEADLINE_S = 10.0

@@ -17,10 +17,11 @@ from reactor.extractors.base import Context, reclassified
 from reactor.extractors.documents import TorrentFacts
 from reactor.extractors.metainfo import spans
 from reactor.files.names import clean_name
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
+from reactor.models import Kind
 from reactor.net.failures import status_failure
 from reactor.net.magnets import Magnet, parse_magnet
 from reactor.net.redirects import MagnetRedirect, follow, read_body
+from reactor.plan import Detection, Extraction, Fetch, Finish, Torrent
 
 SOURCES_MAX = 3
 """Places on the web that one magnet link is looked up at."""

@@ -14,9 +14,9 @@ import anyio
 from reactor.egress.inner_urls import PREFIX
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.models import Torrent
 from reactor.net.credentials import for_people
 from reactor.net.redirects import MagnetRedirect, follow, read_body
+from reactor.plan import Torrent
 from reactor.records import dataclass
 
 TRACKERS_MAX = 5

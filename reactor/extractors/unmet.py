@@ -14,8 +14,9 @@ from reactor.extractors.media_keys import media_key
 from reactor.files.converted import may_be_media
 from reactor.files.name_template import fill_template
 from reactor.files.names import clean_name, split_suffix
-from reactor.models import NO_ABOUT, Extraction, Kind
+from reactor.models import Kind
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import NO_ABOUT, Extraction
 from reactor.records import dataclass
 
 What = Literal["file", "media file", "torrent", "stream", "media", "broadcast", "list"]

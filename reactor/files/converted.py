@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from reactor.files.suffixes import TIMED_SUFFIXES
-from reactor.models import Finish
 from reactor.options import NO_OPTIONS
+from reactor.plan import Finish
 
 PICTURES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif", "image/bmp": ".bmp"}
 """Of which a cover is made, by their media types."""

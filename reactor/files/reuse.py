@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reactor.files.deleting import delete
 from reactor.files.publish import Copy, link_or_copy
-from reactor.models import Brought
+from reactor.plan import Brought
 
 REUSED, MAKING = ".reused", ".reusing"
 """In the row's folder: what is to be published, and what is to become that."""

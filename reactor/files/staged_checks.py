@@ -12,7 +12,8 @@ from reactor.errors import DownloadError
 from reactor.files.content import HEAD_BYTES, turns_out
 from reactor.files.converted import converts
 from reactor.files.publish import link_or_copy
-from reactor.models import Content, Extraction, Finish, Kind
+from reactor.models import Content, Kind
+from reactor.plan import Extraction, Finish
 
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
 """What aria2 keeps beside a file that is not complete."""

@@ -44,8 +44,9 @@ from reactor.files.staged_checks import (
 )
 from reactor.files.unpack import unpack
 from reactor.files.whole_parts import forget_whole
-from reactor.models import Brought, Placed
+from reactor.models import Placed
 from reactor.options import Options
+from reactor.plan import Brought
 from reactor.records import dataclass
 from reactor.settings import Settings
 

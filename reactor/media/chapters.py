@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from reactor.models import Chapter
+from reactor.plan import Chapter
 
 CHAPTER_MIN_S = 0.1
 """What is shorter is no chapter: the rest of one that was cut off."""

@@ -23,7 +23,7 @@ from reactor.media.local import Segment, Span, each_segment, init_data
 from reactor.media.measuring import LOOK_BYTES, Measure, PartFindings, PartQuery, Unreadable
 from reactor.media.parts import BadParts
 from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
-from reactor.models import Extraction, Fetch, Track
+from reactor.plan import Extraction, Fetch, Track
 from reactor.records import dataclass
 
 KEY_BYTES = 16

@@ -16,8 +16,8 @@ from reactor.media.chapters import Range, kept_ranges, marked, within
 from reactor.media.muxing import AUDIO_HOMES, AUDIO_SUFFIXES, MP4_AUDIO, holds, suffix_of
 from reactor.media.notes import clock
 from reactor.media.probing import Probed
-from reactor.models import Chapter, Excerpt, Finish
 from reactor.options import AudioOptions, Options
+from reactor.plan import Chapter, Excerpt, Finish
 from reactor.records import dataclass
 
 OUTPUTS_MAX = 200

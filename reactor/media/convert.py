@@ -29,7 +29,7 @@ from reactor.media.probing import Probed, disk_trouble, failed, probe
 from reactor.media.process import run_ffmpeg
 from reactor.media.room import Room, Written
 from reactor.media.tagging import ffmetadata, jpg_size, picture_tag, plain, tag_arguments, tags_of
-from reactor.models import Finish
+from reactor.plan import Finish
 from reactor.records import dataclass
 
 HELPER = ".convert-"

@@ -16,7 +16,7 @@ from reactor.errors import DownloadError
 from reactor.media.chapters import Range
 from reactor.media.conversion import beyond_the_end
 from reactor.media.local import Init, Segment, each_segment, files_of, write_playlist
-from reactor.models import Excerpt, Extraction, Fetch, Finish, Track
+from reactor.plan import Excerpt, Extraction, Fetch, Finish, Track
 from reactor.records import dataclass
 
 MARGIN_S = 0.5

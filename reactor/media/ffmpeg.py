@@ -36,7 +36,7 @@ from reactor.media.subtitles import TextFile, Wanted
 from reactor.media.tagging import ffmetadata, language_arguments, tag_arguments, tags_of
 from reactor.media.text_tracks import BESIDE, are_texts, forget_texts, write_texts
 from reactor.media.timeline import Entry, Group, Timeline, arrange
-from reactor.models import Extraction, Finish, Track
+from reactor.plan import Extraction, Finish, Track
 from reactor.records import dataclass
 
 AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav")

@@ -57,7 +57,7 @@ class Subtitles:
 
 @dataclass(frozen=True, slots=True)
 class MediaStream:
-    """One track of the result, as `models.Track` has it."""
+    """One track of the result, as `plan.Track` has it."""
 
     form: Literal["file", "hls", "concat", "webvtt"]
     parts: tuple[Part, ...]
@@ -81,7 +81,7 @@ class MediaStream:
     late_s: float = 0.0
     """Of subtitles in fragments: by how much their clock is ahead of the video's."""
     sections: tuple[tuple[int, float, float], ...] = ()
-    """Of subtitles in several sections: as `models.Track` has them."""
+    """Of subtitles in several sections: as `plan.Track` has them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from reactor.files.deleting import delete
 from reactor.files.names import clean_name
 from reactor.files.staging import RESULT, RESULT_FOLDER, results_in
 from reactor.media.local import Segment, files_of, names_of, read_playlist, write_playlist
-from reactor.models import Extraction, Fetch, Finish, Track
+from reactor.plan import Extraction, Fetch, Finish, Track
 
 SHELF = ".recorded"
 """The folder, in that of the parts, of what is joined already."""

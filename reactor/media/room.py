@@ -18,8 +18,8 @@ from anyio import CancelScope, from_thread, to_thread
 from reactor.errors import DownloadError
 from reactor.files.copying import copy_bytes
 from reactor.media.local import Segment, Span, each_segment
-from reactor.models import Extraction, Track
 from reactor.options import Options
+from reactor.plan import Extraction, Track
 from reactor.programs import can_open
 from reactor.records import dataclass
 

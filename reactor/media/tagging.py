@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterable, Mapping
 
 from reactor.media.languages import iso_639_2
-from reactor.models import About, Chapter
 from reactor.patterns import pattern
+from reactor.plan import About, Chapter
 
 _SPECIAL = pattern(r"([=;#\\\n])")
 FRONT_COVER = 3

@@ -22,9 +22,9 @@ from reactor.media.languages import plain_tag
 from reactor.media.subtitles import Form, TextFile, Wanted
 from reactor.media.tagging import language_arguments
 from reactor.media.timeline import Entry, Timeline
-from reactor.models import Finish, Track
 from reactor.options import SubtitleOptions
 from reactor.patterns import pattern
+from reactor.plan import Finish, Track
 from reactor.records import dataclass
 
 BESIDE = ".beside"

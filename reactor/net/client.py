@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import anyio
 import h11
 
-from reactor.models import Cookie
 from reactor.net.digest import DigestLogin
 from reactor.net.heads import END, may_be_head, repaired
 from reactor.net.race import ADDRESSES_MAX, Address, Race
+from reactor.plan import Cookie
 from reactor.programs import ca_file
 
 Origin = tuple[str, str, int]

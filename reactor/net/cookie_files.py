@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from reactor import numbers
 from reactor.errors import CookiesError
-from reactor.models import Cookie
 from reactor.net.jar import Jar, is_address
 from reactor.patterns import pattern
+from reactor.plan import Cookie
 from reactor.records import dataclass
 
 TEXT_BYTES_MAX = 1024 * 1024

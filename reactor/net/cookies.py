@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from reactor.models import Cookie
 from reactor.net.client import Response
 from reactor.net.jar import Jar
+from reactor.plan import Cookie
 
 if TYPE_CHECKING:
     from http.cookiejar import Cookie as TheirCookie

@@ -9,8 +9,8 @@ from dataclasses import field
 from itertools import islice
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
-from reactor.models import HEADERS_MAX, Cookie, Header
 from reactor.patterns import pattern
+from reactor.plan import HEADERS_MAX, Cookie, Header
 from reactor.records import dataclass
 
 HARMLESS = frozenset({
@@ -103,7 +103,7 @@ class HeaderSets:
 
     @property
     def all(self) -> tuple[tuple[Header, ...], ...]:
-        """As `models.Extraction` has them."""
+        """As `plan.Extraction` has them."""
         return tuple(self._numbers)
 
     def number(self, headers: tuple[Header, ...]) -> int | None:

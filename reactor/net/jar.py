@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from reactor.models import COOKIE_LINE_MAX, COOKIES_MAX, Cookie
+from reactor.plan import COOKIE_LINE_MAX, COOKIES_MAX, Cookie
 
 DOMAIN_COOKIES_MAX = 180
 """Most cookies of one domain, as in Chromium."""

@@ -13,7 +13,7 @@ import anyio
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.files.content import HEAD_BYTES, content_of, is_text
-from reactor.models import Content, Header, HttpProbe
+from reactor.models import Content
 from reactor.net.client import NoAnswer, Response, request_target
 from reactor.net.credentials import referer_for, split_credentials
 from reactor.net.disposition import choose_name, parse_disposition
@@ -25,6 +25,7 @@ from reactor.net.session import HttpSession
 from reactor.net.urls import normalise, normalise_http
 from reactor.net.validators import checksum_of, validator_of
 from reactor.patterns import pattern
+from reactor.plan import Header, HttpProbe
 from reactor.records import dataclass
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")

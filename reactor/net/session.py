@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import field
 
 from reactor import __version__
-from reactor.models import Cookie
 from reactor.net.client import Client, Dial
 from reactor.net.held import HeldAnswers
 from reactor.net.jar import Jar, combined, without
+from reactor.plan import Cookie
 from reactor.records import dataclass
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"

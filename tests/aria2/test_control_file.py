@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reactor.aria2.control_file import Present, read_control_file
 from reactor.aria2.methods import force_remove
 from reactor.aria2.options import TransferPolicy, addition
-from reactor.models import Fetch
+from reactor.plan import Fetch
 from tests.aria2.conftest import Running, fetched
 from tests.aria2.servers import FileServer, some_bytes, until
 

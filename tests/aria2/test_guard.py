@@ -15,9 +15,9 @@ from reactor.core.events import TransferReport, TransferStatus
 from reactor.daemon.egress import Egress
 from reactor.egress.addresses import ANYWHERE, Exceptions
 from reactor.egress.proxy import DENY_ALL, Guard
-from reactor.models import Cookie, Fetch, Header, Torrent
 from reactor.net.jar import Jar
 from reactor.net.session import open_session
+from reactor.plan import Cookie, Fetch, Header, Torrent
 from tests.aria2.conftest import Running
 from tests.aria2.servers import make_torrent, some_bytes
 from tests.ftp import FtpServer

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.errors import DownloadError
-from reactor.models import Cookie, Fetch, Header, Torrent
 from reactor.net.jar import Jar
+from reactor.plan import Cookie, Fetch, Header, Torrent
 
 GID = "2089b05ecca3d829"
 ANY = ("Accept: */*", "Accept-Language: en-US,en;q=0.9")

@@ -23,7 +23,7 @@ from reactor.daemon.effects.aria2 import Downloading
 from reactor.daemon.egress import Egress
 from reactor.errors import Aria2Error, Aria2Lost
 from reactor.files.staging import Staging
-from reactor.models import Fetch
+from reactor.plan import Fetch
 from reactor.programs import Program, find_aria2c
 from tests.aria2.conftest import DEADLINE_S, Recorder, for_tests
 from tests.aria2.servers import FileServer, until

@@ -11,7 +11,7 @@ from reactor.aria2.options import TransferPolicy, addition
 from reactor.core.events import TransferStatus
 from reactor.errors import Aria2Refused
 from reactor.extractors.metainfo import parse_metainfo, trackers
-from reactor.models import Fetch, Torrent
+from reactor.plan import Fetch, Torrent
 from tests.aria2.conftest import Running, Start, fetched
 from tests.aria2.servers import Tracker, make_torrent, some_bytes
 

@@ -16,8 +16,8 @@ from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import events
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.errors import Aria2Refused
-from reactor.models import Cookie, Fetch, Header
 from reactor.net.jar import Jar
+from reactor.plan import Cookie, Fetch, Header
 from tests.aria2.conftest import Running, Start, fetched
 from tests.aria2.servers import FileServer, serving, some_bytes, until
 

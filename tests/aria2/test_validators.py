@@ -12,7 +12,7 @@ from reactor.aria2.methods import force_remove, remove_download_result
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.retry import FROM_ZERO
-from reactor.models import Fetch
+from reactor.plan import Fetch
 from tests.aria2.conftest import Running, fetched
 from tests.servers import FileServer
 

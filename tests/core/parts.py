@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reactor.core import commands, events
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.core.world import World
 
 COUNT = 20

@@ -13,8 +13,9 @@ from reactor.core import commands, events
 from reactor.core.job import State
 from reactor.core.quotas import Quotas
 from reactor.lists import Entry, Listing
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
 from reactor.options import Options
+from reactor.plan import Extraction
 from tests.core.parts import parts
 from tests.core.world import LIMITS, ONE, World, detection, magnet, one_file
 

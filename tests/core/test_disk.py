@@ -9,7 +9,8 @@ from reactor.core import commands, events
 from reactor.core.disk import FRESH_S, INTERVAL_S
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import FREE_SPACE_MIN, MIB
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.core.test_quotas import failure, limits
 from tests.core.world import INSTANCE, World, connected, detection, gid, one_file, report, reported
 

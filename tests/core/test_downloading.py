@@ -14,7 +14,8 @@ from reactor.core.machine import FORGET_AT
 from reactor.core.rows import ClaimedRow
 from reactor.core.steps.finish import FILES_MISSING
 from reactor.errors import Failure
-from reactor.models import Extraction, Kind, Stage
+from reactor.models import Kind, Stage
+from reactor.plan import Extraction
 from reactor.preset_options import PresetOptions
 from tests.core.world import LIMITS, World, connected, detection, gid, left, magnet, one_file, report, reported
 

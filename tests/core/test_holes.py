@@ -11,7 +11,8 @@ from reactor.core import commands, events
 from reactor.core.job import State
 from reactor.core.steps.window import ADDS_MAX
 from reactor.errors import Failure
-from reactor.models import Extraction, Kind, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Track
 from tests.core.parts import parts, wait
 from tests.core.world import ONE, World, detection, gid, report, reported
 

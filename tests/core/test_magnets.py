@@ -11,7 +11,8 @@ from reactor.core.job import METADATA, Attempt, State
 from reactor.core.quotas import Quotas
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Stage, Torrent
+from reactor.models import Kind, Stage
+from reactor.plan import Extraction, Fetch, Finish, Torrent
 from tests.core.world import LIMITS, ONE, World, connected, detection, gid, left, report, reported, take_down
 
 HASH = "a" * 40

@@ -12,8 +12,9 @@ from reactor.core.rows import ClaimedRow
 from reactor.core.stalls import KIB
 from reactor.core.steps.window import SHARING_MAX
 from reactor.errors import Failure
-from reactor.models import COOKIE_LINE_MAX, Kind
+from reactor.models import Kind
 from reactor.options import Options
+from reactor.plan import COOKIE_LINE_MAX
 from tests.core.parts import parts
 from tests.core.world import (
     INSTANCE,

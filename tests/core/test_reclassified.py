@@ -8,7 +8,8 @@ from reactor import notices
 from reactor.core import commands, events
 from reactor.core.job import Attempt, State
 from reactor.core.rows import ClaimedRow
-from reactor.models import Content, Detection, HttpProbe, Kind, Stage
+from reactor.models import Content, Kind, Stage
+from reactor.plan import Detection, HttpProbe
 from tests.core.world import World, detection, gid, one_file, report, reported, take_down, until
 
 ONE = Attempt(1, 1)

@@ -9,7 +9,8 @@ from reactor.core import commands, events
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
-from reactor.models import Extraction, Kind, Recording, Source
+from reactor.models import Kind
+from reactor.plan import Extraction, Recording, Source
 from tests.core.parts import parts
 from tests.core.world import LIMITS, ONE, World, detection, gid, report, reported, take_down
 

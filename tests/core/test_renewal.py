@@ -12,7 +12,8 @@ from reactor.core.rows import ClaimedRow
 from reactor.core.steps.renew import RENEWALS_MAX
 from reactor.core.steps.teardown import STOP_PATIENCE_S
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction, Kind, Stage
+from reactor.models import Kind, Stage
+from reactor.plan import Detection, Extraction
 from tests.core.parts import COUNT, parts, wait
 from tests.core.world import INSTANCE, ONE, World, connected, gid, one_file, report, reported
 

@@ -8,7 +8,7 @@ from reactor.core import commands, events
 from reactor.core.job import State
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
-from reactor.models import Brought, Extraction
+from reactor.plan import Brought, Extraction
 from tests.core.world import ONE, World, detection, gid, one_file, report, reported, take_down
 
 THERE = Brought(download_id=7, path="/downloads/a.bin", bytes=100)

@@ -12,7 +12,7 @@ from reactor.core import commands, events
 from reactor.core.context import Limits
 from reactor.core.job import Attempt, End, Job, State
 from reactor.core.turns import Account
-from reactor.models import Extraction
+from reactor.plan import Extraction
 from tests.core.parts import parts
 from tests.core.world import LIMITS, ONE, World, connected, detection, gid, magnet, one_file, report, reported
 

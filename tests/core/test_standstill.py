@@ -13,7 +13,8 @@ from reactor.core.job import METADATA, State
 from reactor.core.retry import RetryPolicy
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Torrent
 from tests.core.test_magnets import magnet
 from tests.core.world import ONE, World, gid, report, reported, take_down
 

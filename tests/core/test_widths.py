@@ -14,8 +14,8 @@ from reactor.core.quotas import MIB
 from reactor.core.retry import RetryPolicy
 from reactor.core.widths import BEGIN_S, FEW, GAIN, MEASURE_S, WORTH_S
 from reactor.errors import Failure
-from reactor.models import Extraction
 from reactor.options import Options
+from reactor.plan import Extraction
 from tests.core.world import LIMITS, World, connected, detection, gid, magnet, one_file, report
 
 ONE = Attempt(1, 1)

@@ -16,7 +16,8 @@ from reactor.core.steps.finish import SPACE_WAITS_MAX
 from reactor.core.steps.window import REFILL_S, SETBACKS_MAX, WINDOW_BYTES_MAX, WINDOW_MAX
 from reactor.core.suspects import ARIA2_TRIAL_ASK_S, ARIA2_TRIAL_S, DEATHS_MAX
 from reactor.errors import Failure
-from reactor.models import Cookie, Kind
+from reactor.models import Kind
+from reactor.plan import Cookie
 from tests.core.parts import kept, parts, wait
 from tests.core.world import LIMITS, World, connected, detection, gid, magnet, one_file, report, reported
 

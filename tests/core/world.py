@@ -14,8 +14,9 @@ from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
+from reactor.models import Kind
 from reactor.notices import Notice
+from reactor.plan import Detection, Extraction, Fetch, Finish, Torrent
 
 C = TypeVar("C")
 

@@ -8,8 +8,8 @@ from reactor.core.events import TransferReport, TransferStatus
 from reactor.daemon.egress import Egress, allowed_hosts, open_guard
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, SettingsError
-from reactor.models import Fetch, Header
 from reactor.net.session import open_session
+from reactor.plan import Fetch, Header
 from reactor.settings import Settings
 from tests.servers import FileServer
 

@@ -12,9 +12,9 @@ import pytest
 from reactor.daemon.versions import SAMPLE_BYTES, Version, Versions
 from reactor.errors import DownloadError
 from reactor.extractors.context import open_context
-from reactor.models import Cookie, Fetch, Header
 from reactor.net.jar import Jar
 from reactor.net.session import open_session
+from reactor.plan import Cookie, Fetch, Header
 from tests.servers import FileServer
 
 PIECE = 2**20

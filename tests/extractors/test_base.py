@@ -7,7 +7,8 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
-from reactor.models import Detection, Kind
+from reactor.models import Kind
+from reactor.plan import Detection
 
 
 def test_every_kind_has_its_extractor() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from reactor.choices import ENTRIES_MAX
 from reactor.extractors.findings import KEPT_BYTES_MAX, Findings
 from reactor.media.choice import Quality
-from reactor.models import Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
 from reactor.options import Options
+from reactor.plan import Extraction, Fetch, Finish
 
 FILM = Extraction(kind=Kind.YTDLP, title="A film", fetches=(Fetch(name="a"),), finish=Finish(how="media", name="a"))
 

@@ -11,8 +11,9 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.choice import Choice
-from reactor.models import Cookie, Extraction, Header, Kind
+from reactor.models import Kind
 from reactor.net.jar import Jar, cookie_goes_to
+from reactor.plan import Cookie, Extraction, Header
 from tests.servers import FileServer
 
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"

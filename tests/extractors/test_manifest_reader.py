@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from reactor.extractors.base import Context
 from reactor.extractors.manifest_reader import Reader
 from reactor.media.parts import Part
-from reactor.models import Header
 from reactor.net.credentials import HeaderSets
 from reactor.net.jar import Jar
+from reactor.plan import Header
 from tests.extractors.test_manifest import MASTER, MEDIA, extracted
 from tests.servers import FileServer
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from reactor.extractors.media_keys import KEY_MAX, media_key
-from reactor.models import About, Extraction, Fetch, Finish, Kind, Torrent
+from reactor.models import Kind
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import About, Extraction, Fetch, Finish, Torrent
 
 
 def file(url: str = "http://h.example/a.iso", validator: str | None = '"1"', **more: Any) -> Extraction:

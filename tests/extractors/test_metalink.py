@@ -12,7 +12,8 @@ from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import detect
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
+from reactor.plan import Extraction
 from tests.servers import FileServer
 
 DATA = bytes(range(256)) * 20

@@ -16,8 +16,9 @@ from reactor.extractors.recording import BrokenOff, go_on, put_together
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.media.probing import probe
 from reactor.media.recorded import parts_of
-from reactor.models import Extraction, Kind, Recording
+from reactor.models import Kind
 from reactor.options import Options, parse_options
+from reactor.plan import Extraction, Recording
 from tests.media.joining import join
 from tests.media.samples import Samples
 from tests.media.test_join import SETS

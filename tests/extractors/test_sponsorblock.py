@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.sponsorblock import OFF, OTHER_SITE, read_marks, with_marks
-from reactor.models import About, Chapter, Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
 from reactor.options import Options, SponsorBlock, parse_options
+from reactor.plan import About, Chapter, Extraction, Fetch, Finish
 from tests.servers import FileServer
 
 ID = "dQw4w9WgXcQ"

@@ -14,7 +14,8 @@ from reactor.extractors.base import Context
 from reactor.extractors.detect import detect
 from reactor.extractors.metainfo import parse_metainfo
 from reactor.extractors.torrent import described
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
+from reactor.plan import Extraction
 from tests.extractors.samples import folder, torrent
 from tests.servers import FileServer
 

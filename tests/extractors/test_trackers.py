@@ -10,7 +10,7 @@ from bencode2 import bencode
 
 from reactor.extractors.base import Context
 from reactor.extractors.trackers import REASON_MAX, TrackerAnswer, ask_trackers
-from reactor.models import Torrent
+from reactor.plan import Torrent
 from tests.servers import FileServer
 
 HASH = "00ff" * 10

@@ -8,8 +8,9 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.unmet import APPLIES, FILES, Applies, What, as_asked, unmet, what_is
-from reactor.models import NO_ABOUT, About, Extraction, Fetch, Finish, Kind, Torrent
+from reactor.models import Kind
 from reactor.options import NO_OPTIONS, Options, PlaylistOptions
+from reactor.plan import NO_ABOUT, About, Extraction, Fetch, Finish, Torrent
 
 
 def found(what: What, how: str = "") -> Extraction:

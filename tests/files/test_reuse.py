@@ -16,8 +16,9 @@ from reactor.errors import DownloadError, Failure
 from reactor.files.copying import PIECE_BYTES, copy_bytes
 from reactor.files.staged_checks import FilesMissing
 from reactor.files.staging import Staging
-from reactor.models import Brought, Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
 from reactor.options import Options
+from reactor.plan import Brought, Extraction, Fetch, Finish
 
 BYTES = b"0123456789"
 

@@ -16,7 +16,8 @@ from reactor.errors import DownloadError
 from reactor.files.publish import RECORD
 from reactor.files.staged_checks import FilesMissing, OtherThing
 from reactor.files.staging import Staging
-from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Torrent
 
 ONE = Attempt(1, 1)
 PLACE = "0123456789ab-1"

@@ -9,7 +9,8 @@ from reactor.core.context import Limits
 from reactor.core.job import Attempt
 from reactor.journal.recording import Begun, Recorder, Step, read
 from reactor.journal.stream import Stream
-from reactor.models import About, Cookie, Extraction, Fetch, Finish, Header, Kind, Recording, Source, Torrent
+from reactor.models import Kind
+from reactor.plan import About, Cookie, Extraction, Fetch, Finish, Header, Recording, Source, Torrent
 
 SECRET = "hush"
 PAGE = f"http://u:{SECRET}@h.example/film?sig={SECRET}#{SECRET}"

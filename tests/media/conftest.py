@@ -12,7 +12,8 @@ from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.choice import Choice
 from reactor.media.probing import Probed, probe
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
+from reactor.plan import Extraction
 from reactor.programs import find_ffmpeg
 from tests.media.joining import join
 from tests.media.samples import Samples

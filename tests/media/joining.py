@@ -7,7 +7,7 @@ from typing import Any
 
 from reactor.extractors.parsing import Parsers
 from reactor.media import ffmpeg
-from reactor.models import Extraction
+from reactor.plan import Extraction
 
 
 async def join(program: Path, folder: Path, extraction: Extraction, **more: Any) -> Path:

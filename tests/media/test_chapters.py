@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.media.chapters import kept_ranges, marked, moved, within
-from reactor.models import Chapter
+from reactor.plan import Chapter
 
 LENGTH_S = 100.0
 times = st.floats(0, LENGTH_S, allow_nan=False).map(lambda each: round(each, 3))

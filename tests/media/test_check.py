@@ -12,7 +12,8 @@ from reactor.media.check import check_parts, measure_parts
 from reactor.media.containers import measure
 from reactor.media.inputs import track_inputs
 from reactor.media.local import Segment, write_playlist
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.media.samples import Samples
 
 PARTS = 3000

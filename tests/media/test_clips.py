@@ -10,7 +10,8 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.media.probing import probe
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.media.joining import join
 from tests.media.samples import SECONDS, Samples
 

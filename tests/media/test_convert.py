@@ -19,8 +19,8 @@ from reactor.media.conversion import plan
 from reactor.media.convert import HELPER, convert
 from reactor.media.probing import Probed, probe
 from reactor.media.room import Room
-from reactor.models import NO_ABOUT, About, Chapter, Excerpt, Finish
 from reactor.options import Options, parse_options
+from reactor.plan import NO_ABOUT, About, Chapter, Excerpt, Finish
 from tests.media.samples import SECONDS, Samples
 from tests.media.test_tags import ABOUT, chapters, told
 

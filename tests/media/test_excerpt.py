@@ -18,8 +18,9 @@ from reactor.files.staging import RESULT_FOLDER
 from reactor.media.convert import convert
 from reactor.media.excerpt import excerpted
 from reactor.media.local import Segment, write_playlist
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
 from reactor.options import Options, parse_options
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.media.conftest import Serve
 from tests.media.joining import joined
 from tests.media.samples import Samples

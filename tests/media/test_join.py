@@ -15,7 +15,7 @@ from reactor.media.choice import Choice
 from reactor.media.mpegts import HEAD_BYTES, PACKET
 from reactor.media.parts import BadParts
 from reactor.media.probing import Probed
-from reactor.models import Extraction
+from reactor.plan import Extraction
 from tests.media.conftest import Fetched, Joined, Serve
 from tests.media.joining import join, notes_of
 from tests.media.samples import KEYS, SECONDS, Samples, body_of, playlist_of

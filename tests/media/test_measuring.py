@@ -24,7 +24,8 @@ from reactor.media.local import Init, Segment, Span, write_playlist
 from reactor.media.measuring import MOMENT_MAX_S, STREAMS_MAX, PartFindings, PartQuery, Unreadable, answer, asked, found
 from reactor.media.mpegts import PACKET
 from reactor.media.parts import BadParts
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Track
 from reactor.workers.process import DocumentReader
 from tests.extractors.processes import runs, until
 from tests.media.samples import Samples

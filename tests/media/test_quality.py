@@ -15,8 +15,9 @@ import pytest
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.choice import Choice
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
 from reactor.options import Options, parse_options
+from reactor.plan import Extraction
 from tests.media.conftest import Serve
 from tests.media.joining import join
 from tests.media.samples import Samples

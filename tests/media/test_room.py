@@ -11,7 +11,8 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.media.room import MIB, Room, Written, reckon
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.media.conftest import Fetched, Serve
 from tests.media.joining import join
 from tests.media.samples import KEYS, SECONDS, Samples, body_of, playlist_of

@@ -10,8 +10,9 @@ from typing import Any
 import mutagen
 
 from reactor.media.tagging import ffmetadata, jpg_size, language_arguments, tags_of
-from reactor.models import NO_ABOUT, About, Chapter, Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
 from reactor.options import Options
+from reactor.plan import NO_ABOUT, About, Chapter, Extraction, Fetch, Finish, Track
 from tests.media.joining import join
 from tests.media.samples import Samples
 

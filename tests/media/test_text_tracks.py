@@ -20,8 +20,9 @@ from reactor.media import ffmpeg
 from reactor.media.check import HELPER
 from reactor.media.local import Segment, write_playlist
 from reactor.media.text_tracks import BESIDE, gather
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
 from reactor.options import Options, parse_options
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.media.conftest import Serve
 from tests.media.samples import SECONDS, Samples, playlist_of
 from tests.media.test_join import SETS, period, periods

@@ -21,8 +21,9 @@ from reactor.media.muxing import muxer_arguments
 from reactor.media.pieces import split
 from reactor.media.probing import probe
 from reactor.media.room import Room
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
 from reactor.options import Options, parse_options
+from reactor.plan import Extraction, Fetch, Finish, Track
 from tests.media.conftest import Fetched, Serve
 from tests.media.joining import join
 from tests.media.samples import KEYS, Samples, files

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.errors import CookiesError
-from reactor.models import COOKIE_BYTES_MAX
 from reactor.net.cookie_files import (
     KEPT_MAX,
     TEXT_BYTES_MAX,
@@ -24,6 +23,7 @@ from reactor.net.cookie_files import (
     stored,
 )
 from reactor.net.jar import DOMAIN_COOKIES_MAX, without
+from reactor.plan import COOKIE_BYTES_MAX
 
 NOW = 1_800_000_000.0
 LATER = NOW + 1000

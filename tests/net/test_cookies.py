@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from reactor.models import Cookie
 from reactor.net.jar import Jar
 from reactor.net.redirects import follow
 from reactor.net.session import HttpSession
+from reactor.plan import Cookie
 from tests.servers import FileServer
 
 

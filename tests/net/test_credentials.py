@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.models import HEADERS_MAX, Cookie, Header
 from reactor.net.credentials import (
     HEADERS_BYTES_MAX,
     REDACTED_MAX,
@@ -24,6 +23,7 @@ from reactor.net.credentials import (
     split_credentials,
 )
 from reactor.net.jar import Jar
+from reactor.plan import HEADERS_MAX, Cookie, Header
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 

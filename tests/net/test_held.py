@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from reactor.models import Cookie
 from reactor.net import held
 from reactor.net.client import Response
 from reactor.net.redirects import follow
 from reactor.net.session import HttpSession
+from reactor.plan import Cookie
 from tests.servers import FileServer
 
 DATA = b"0123456789" * 100

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reactor.models import COOKIE_BYTES_MAX, COOKIE_LINE_MAX, COOKIES_MAX, Cookie
 from reactor.net.jar import DOMAIN_COOKIES_MAX, Jar, cookie_goes_to
+from reactor.plan import COOKIE_BYTES_MAX, COOKIE_LINE_MAX, COOKIES_MAX, Cookie
 
 
 def cookie(name: str, value: str = "1", domain: str = "a.example", path: str = "/", **more: bool) -> Cookie:

@@ -12,11 +12,12 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.models import Content, Header, HttpProbe
+from reactor.models import Content
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession, open_session
 from reactor.numbers import SIZE_MAX
+from reactor.plan import Header, HttpProbe
 from tests.servers import FileServer
 
 DATA = b"0123456789" * 1000

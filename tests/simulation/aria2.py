@@ -12,7 +12,7 @@ from reactor.core.commands import Addition
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.job import Attempt
 from reactor.errors import Failure
-from reactor.models import Fetch
+from reactor.plan import Fetch
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -13,7 +13,7 @@ from reactor.core.crashes import CRASHES_MAX
 from reactor.core.job import Attempt, State
 from reactor.core.turns import Caps
 from reactor.core.widths import FEW
-from reactor.models import Extraction, Fetch
+from reactor.plan import Extraction, Fetch
 from tests.simulation.aria2 import Folder, Transfer, source
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
 from reactor.database.sql import downloads, saving
 from reactor.database.sqlite.migration import migrate
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
+from reactor.plan import Detection, Extraction, Fetch, Finish
 
 MB = 10**6
 HOUR = 3600.0

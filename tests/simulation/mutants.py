@@ -30,7 +30,7 @@ from reactor.database import contract
 from reactor.database.postgres import machines
 from reactor.database.sql import admission, crashes, downloads, lists, order, saving, statements, table, turns
 from reactor.errors import Failure
-from reactor.models import Extraction
+from reactor.plan import Extraction
 from tests.simulation.machines import Node
 
 UNSET = object()

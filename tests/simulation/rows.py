@@ -22,7 +22,8 @@ from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
 from reactor.errors import DownloadError
 from reactor.lists import Entry, Listing
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Recording, Source, Torrent, Track
+from reactor.models import Kind
+from reactor.plan import Detection, Extraction, Fetch, Finish, Recording, Source, Torrent, Track
 from tests.simulation.aria2 import REFUSED, SIZE
 from tests.simulation.checks import Had
 

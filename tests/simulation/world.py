@@ -19,8 +19,8 @@ from reactor.core.events import Event
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.core.turns import Caps, next_day
-from reactor.models import Brought
 from reactor.notices import Notice
+from reactor.plan import Brought
 from tests.simulation.aria2 import SIZE, Aria2, Folder, Place
 from tests.simulation.checks import Checks
 from tests.simulation.process import Process

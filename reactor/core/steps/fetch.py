@@ -29,7 +29,8 @@ from reactor.core.slices import may_yield
 from reactor.core.stalls import crawling, least_speed, stalled
 from reactor.core.steps import finish, record, renew, salvage, teardown, window
 from reactor.errors import Failure
-from reactor.models import COOKIE_LINE_MAX, Detection, Extraction, Kind, Stage
+from reactor.models import Kind, Stage
+from reactor.plan import COOKIE_LINE_MAX, Detection, Extraction
 
 RECLASSIFIED_MAX = 4
 NOTHING_THERE = Failure("unsupported", "Nothing that could be downloaded was found at this link.")

@@ -8,7 +8,8 @@ from reactor.core.context import Commands, Context, of
 from reactor.core.job import IN_TRANSFER, End, Ending, Job, State, TransferState
 from reactor.core.steps import record, renew, teardown, window
 from reactor.errors import Failure
-from reactor.models import Extraction, Stage
+from reactor.models import Stage
+from reactor.plan import Extraction
 
 SPACE_WAITS_MAX = 8
 """How often in a row a job waits for space to be put together in, about 4 minutes in all."""

@@ -10,7 +10,7 @@ from reactor.core import commands
 from reactor.core.context import Commands, Context
 from reactor.core.job import Job, State, TransferState
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction
+from reactor.plan import Detection, Extraction
 
 GOES_ON = "its recording goes on"
 

@@ -14,7 +14,7 @@ from reactor.core.context import Commands, Context
 from reactor.core.job import Job, State
 from reactor.core.steps import teardown
 from reactor.errors import Failure
-from reactor.models import Extraction
+from reactor.plan import Extraction
 
 NAMES_MAX = 20
 """Files that are named where they are missing."""

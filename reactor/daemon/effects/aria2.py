@@ -33,8 +33,8 @@ from reactor.extractors.trackers import AskTrackers, TrackerAnswer
 from reactor.files.names import clean_name
 from reactor.files.staging import Staging
 from reactor.files.whole_parts import note_whole
-from reactor.models import Fetch, Header, Torrent
 from reactor.net.jar import Jar, combined
+from reactor.plan import Fetch, Header, Torrent
 
 Sent = tuple[Fetch, tuple[Header, ...], Jar]
 """A fetch, and the headers and cookies that go along with it."""

@@ -38,11 +38,12 @@ from reactor.files.staged_checks import OtherThing, is_made_of
 from reactor.files.staging import Staging
 from reactor.media.parts import BadParts
 from reactor.media.room import MIB, Room, reckon
-from reactor.models import NO_UPLOAD, Brought, Content, Detection, Extraction, HttpProbe, Kind, Placed, Upload
+from reactor.models import NO_UPLOAD, Content, Kind, Placed, Upload
 from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import combined
 from reactor.net.urls import is_ftp
 from reactor.options import Options
+from reactor.plan import Brought, Detection, Extraction, HttpProbe
 from reactor.programs import find_ffmpeg
 from reactor.records import dataclass
 

@@ -21,8 +21,8 @@ from reactor.database.sql.per_row import RowUpdater, until_taken
 from reactor.database.sql.statements import LATER, OVER, READY, RETRY, instance_of
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
-from reactor.models import Brought, Detection
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX
+from reactor.plan import Brought, Detection
 from reactor.records import dataclass
 from reactor.row_options import Asked, ReadOptions, asked_of
 

@@ -18,8 +18,8 @@ from reactor.core.events import Leftover
 from reactor.core.job import Attempt
 from reactor.database import contract as rows
 from reactor.database.sql.connection import Connection
-from reactor.models import Extraction, Fetch
 from reactor.numbers import PLAN_BYTES_MAX
+from reactor.plan import Extraction, Fetch
 
 ATTEMPT = "max(0, CAST(COALESCE(downloads.attempt, 0) AS INTEGER)) % 1000000000"
 """The attempt of a row as a small whole number, whatever a bot has put there."""

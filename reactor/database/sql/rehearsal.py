@@ -6,7 +6,8 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.database.sql.saving import Unit
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
+from reactor.models import Kind, ResultFile, Stage, Upload
+from reactor.plan import Extraction, Fetch, Finish
 
 NOW = 1_800_000_000.0
 MOMENT = "2027-01-15 08:00:00.000"

@@ -13,7 +13,7 @@ from reactor.database.sql import crashes, downloads, plans, presence, saving, tu
 from reactor.database.sql.connection import Connection, Runner
 from reactor.database.sql.published import PublishedRows
 from reactor.database.store import ByText, Polled, Recovery, Unsaved, not_told
-from reactor.models import Brought
+from reactor.plan import Brought
 from reactor.row_options import ReadOptions, asked_of
 
 

@@ -26,9 +26,9 @@ from anyio import to_thread
 from reactor.errors import DownloadError, ProgramMissing, ReactorError, SettingsError
 from reactor.extractors.browser.request_parts import for_browser
 from reactor.media.choice import Choice
-from reactor.models import Cookie
 from reactor.net.credentials import split_credentials
 from reactor.net.session import user_agent_of
+from reactor.plan import Cookie
 from reactor.programs import Program
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied

@@ -27,12 +27,13 @@ from reactor.failures import COOKIES_HELP
 from reactor.files.names import clean_name
 from reactor.media.choice import Choice, Traits
 from reactor.media.requested import requested, unmet, unmet_texts
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
 from reactor.net.credentials import split_credentials
 from reactor.net.failures import status_failure
 from reactor.net.urls import normalise_http
 from reactor.net.validators import validator_of
 from reactor.patterns import pattern
+from reactor.plan import Detection, Extraction, Fetch, Finish
 from reactor.records import dataclass
 
 TITLE_MAX = 1000

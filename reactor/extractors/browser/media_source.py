@@ -17,12 +17,12 @@ from reactor.media.choice import holds_audio, split_codecs
 from reactor.media.clocks import StreamKind
 from reactor.media.containers import is_fragment
 from reactor.media.local import read_playlist, renamed
-from reactor.models import Extraction, Fetch, Finish, Track
 from reactor.net.client import NoAnswer
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.urls import normalise_http
 from reactor.patterns import pattern
+from reactor.plan import Extraction, Fetch, Finish, Track
 
 HEAD_BYTES = 256 * 1024
 """Of each file so much is looked at."""

@@ -14,13 +14,14 @@ from reactor.extractors.browser.offers import LINKS_MAX, Offer, Offers
 from reactor.extractors.browser.request_parts import kept_headers
 from reactor.extractors.detect import kind_of_probe
 from reactor.files.names import clean_name
-from reactor.models import Detection, Extraction, Fetch, Finish, Header, HttpProbe, Kind
+from reactor.models import Kind
 from reactor.net.credentials import headers_for, referer_for, split_credentials
 from reactor.net.failures import status_failure
 from reactor.net.jar import Jar
 from reactor.net.probe import PAGE_TYPES, read_headers
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.urls import normalise, normalise_http
+from reactor.plan import Detection, Extraction, Fetch, Finish, Header, HttpProbe
 from reactor.records import dataclass
 
 NAME_MAX = 1000

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reactor.models import HEADERS_MAX, Cookie, Header
 from reactor.net.cookies import kept_cookies
 from reactor.net.jar import Jar
 from reactor.net.session import HttpSession
+from reactor.plan import HEADERS_MAX, Cookie, Header
 
 _OF_EACH_REQUEST = """
     accept-encoding cache-control connection content-length content-type cookie host keep-alive pragma priority purpose

@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 from reactor.errors import DownloadError
 from reactor.extractors.plugins.matchers import Matcher
 from reactor.files.names import candidates, clean_name
-from reactor.models import Cookie, Detection, Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.models import Kind
 from reactor.net.credentials import HeaderSets
 from reactor.net.disposition import Disposition, choose_name
 from reactor.net.failures import status_failure
@@ -43,6 +43,7 @@ from reactor.net.session import HttpSession
 from reactor.net.urls import normalise_http
 from reactor.options import NO_OPTIONS, Options
 from reactor.patterns import pattern
+from reactor.plan import Cookie, Detection, Extraction, Fetch, Finish, Header, Track
 from reactor.records import dataclass
 
 __all__ = [

@@ -26,9 +26,10 @@ from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError
 from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
-from reactor.models import Detection, Kind
+from reactor.models import Kind
 from reactor.net.urls import normalise
 from reactor.options import NO_OPTIONS
+from reactor.plan import Detection
 from reactor.settings import Settings
 
 CRASHES = frozenset({"extractor_failed", "bad_answer", "out_of_memory", "worker_died", "timeout"})

@@ -11,8 +11,9 @@ from reactor.extractors.feed import list_wanted
 from reactor.extractors.plugins.api import Onward
 from reactor.extractors.plugins.results import Listed
 from reactor.lists import Entry, Listing, ListRequest
-from reactor.models import Detection, Extraction, Kind
+from reactor.models import Kind
 from reactor.options import Options
+from reactor.plan import Detection, Extraction
 
 SAID_FOR_EACH = frozenset({"referer", "user-agent"})
 """Headers that a row of its own has, too."""

@@ -24,8 +24,9 @@ from reactor.errors import DownloadError
 from reactor.extractors.plugins.matchers import Matcher
 from reactor.extractors.plugins.process import Installed, PluginProcess, installed
 from reactor.extractors.plugins.results import Result, error_of, read_result
-from reactor.models import KIND_NAME, Detection, Kind
+from reactor.models import KIND_NAME, Kind
 from reactor.options import Options
+from reactor.plan import Detection
 from reactor.records import dataclass
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied

@@ -13,10 +13,11 @@ from reactor.extractors.plugins.api import Onward
 from reactor.failures import FAILURES
 from reactor.files.names import clean_name
 from reactor.lists import Entry
-from reactor.models import Extraction, Fetch, Kind
+from reactor.models import Kind
 from reactor.net.urls import normalise, normalise_http
 from reactor.numbers import LIST_MAX, SIZE_MAX
 from reactor.options import Options
+from reactor.plan import Extraction, Fetch
 from reactor.records import dataclass
 
 MESSAGE_MAX = 500

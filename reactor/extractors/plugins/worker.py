@@ -28,11 +28,11 @@ from urllib.parse import unquote, urlsplit
 from reactor.egress.tunnel import connect_by
 from reactor.errors import ReactorError
 from reactor.extractors.plugins.api import Entries, Extractor, Onward, PluginContext
-from reactor.models import Detection, Extraction
 from reactor.net.client import Dial
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import open_session
 from reactor.options import Options, parse_options
+from reactor.plan import Detection, Extraction
 from reactor.workers import limits
 from reactor.workers.child import private_streams
 

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reactor import numbers
-from reactor.models import CHAPTERS_MAX, FILM_S_MAX, TAG_MAX, About, Chapter
 from reactor.net.credentials import split_credentials
 from reactor.patterns import pattern
+from reactor.plan import CHAPTERS_MAX, FILM_S_MAX, TAG_MAX, About, Chapter
 
 _DATE = pattern(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 URL_MAX = 2000

@@ -6,8 +6,9 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.files.converted import PICTURES
 from reactor.files.names import clean_name
-from reactor.models import About, Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
 from reactor.net.redirects import MagnetRedirect, follow
+from reactor.plan import About, Extraction, Fetch, Finish
 
 
 async def cover_alone(about: About, title: str | None, context: Context) -> Extraction | None:

@@ -42,9 +42,10 @@ from reactor.extractors.ytdlp.failures import (
 from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
 from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, texts_of, wanted_of
 from reactor.lists import Entry, Listing, ListRequest
-from reactor.models import Cookie, Detection, Extraction, Kind
+from reactor.models import Kind
 from reactor.net.cookie_files import netscape
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import Cookie, Detection, Extraction
 from reactor.records import dataclass
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied

@@ -46,7 +46,7 @@ class Format(_Part):
     filesize: int | float | None = None
     """Bytes, as the site shows them: a hint. `chosen.choose` puts the server's own word in its place."""
     validator: str | None = None
-    """Of the server's answer, as `models.Fetch` has it; never told by yt-dlp."""
+    """Of the server's answer, as `plan.Fetch` has it; never told by yt-dlp."""
     strong: bool = False
     http_headers: dict[str, str] = {}
     fragments: list[Fragment] | None = None

@@ -31,11 +31,12 @@ from reactor.files.suffixes import MEDIA_SUFFIXES
 from reactor.media.choice import Choice
 from reactor.media.parts import bounded, live
 from reactor.media.requested import requested, unmet, unmet_texts
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
 from reactor.net.cookies import kept_cookies
 from reactor.net.jar import without
 from reactor.numbers import FETCHES_MAX
 from reactor.patterns import pattern
+from reactor.plan import Extraction, Fetch, Finish, Track
 
 TITLE_MAX = 1000
 """Characters of a title that are kept."""

@@ -13,10 +13,10 @@ from reactor.errors import DownloadError
 from reactor.extractors.ytdlp.formats import Format
 from reactor.extractors.ytdlp.process import bad_answer
 from reactor.media.local import renamed
-from reactor.models import Cookie, Extraction, Fetch, Header, Track
 from reactor.net.credentials import HeaderSets, referer_for
 from reactor.net.jar import Jar
 from reactor.net.urls import normalise_http
+from reactor.plan import Cookie, Extraction, Fetch, Header, Track
 from reactor.records import dataclass
 
 PLAIN = "http", "https"

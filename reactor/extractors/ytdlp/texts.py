@@ -15,7 +15,7 @@ from reactor.extractors.ytdlp.process import bad_answer
 from reactor.media.local import Init, Segment, write_playlist
 from reactor.media.notes import subtitle_notes
 from reactor.media.parts import Subtitles, bounded
-from reactor.models import Fetch, Track
+from reactor.plan import Fetch, Track
 
 LABEL_MAX = 100
 IN_MP4 = "mp4"

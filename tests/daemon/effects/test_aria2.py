@@ -23,8 +23,8 @@ from reactor.errors import Aria2Timeout, Failure
 from reactor.extractors.base import Context
 from reactor.extractors.trackers import TrackerAnswer
 from reactor.files.staging import Staging
-from reactor.models import Cookie, Fetch, Header, Torrent
 from reactor.net.client import LANGUAGES
+from reactor.plan import Cookie, Fetch, Header, Torrent
 from tests.core.world import one_file
 from tests.servers import FileServer
 

@@ -16,8 +16,9 @@ from reactor.daemon.effects.work import Stages
 from reactor.extractors.context import open_context
 from reactor.files.staging import Staging
 from reactor.media.probing import probe
-from reactor.models import About, Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
 from reactor.options import Options, parse_options
+from reactor.plan import About, Extraction, Fetch, Finish, Track
 from tests.daemon.effects.heard import Heard
 from tests.media.conftest import ffmpeg, samples
 from tests.media.samples import Samples

@@ -15,8 +15,9 @@ from reactor.daemon.effects import work
 from reactor.daemon.workers import Workers
 from reactor.files.staging import Staging
 from reactor.media import pieces
-from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Torrent
+from reactor.models import Kind, ResultFile
 from reactor.options import Options
+from reactor.plan import Extraction, Fetch, Finish, Torrent
 from tests.daemon.effects.test_converted import INSTANCE, ONE, command_for, finished, stages_in
 from tests.media.conftest import ffmpeg, samples
 from tests.media.samples import Samples

@@ -24,7 +24,8 @@ from reactor.files.kept import ID
 from reactor.files.staging import Staging
 from reactor.media.parts import BadParts
 from reactor.media.room import Room
-from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
+from reactor.models import Kind
+from reactor.plan import Extraction, Fetch, Finish, Torrent, Track
 from tests.daemon.effects.heard import Heard
 from tests.media.joining import join
 from tests.servers import FileServer

@@ -13,8 +13,8 @@ from reactor.core.rows import ClaimedRow
 from reactor.database import contract
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.store import Store
-from reactor.models import Brought
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options
+from reactor.plan import Brought
 from tests.core.world import one_file
 from tests.database.contract.engines import Engine
 

@@ -13,7 +13,8 @@ from reactor.core.job import Attempt
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, RETRY_MAX_S, in_turn
 from reactor.database.store import Store
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
+from reactor.plan import Detection, Extraction, Fetch, Finish
 from tests.database.contract.engines import Engine
 
 NOW = 1_800_000_000.0

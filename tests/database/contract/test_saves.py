@@ -13,7 +13,8 @@ from reactor.core.rows import ClaimedRow
 from reactor.database.contract import LEASE_S, RETRY_MAX_S
 from reactor.database.store import Store
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
+from reactor.models import Kind, ResultFile, Stage, Upload
+from reactor.plan import Extraction, Fetch, Finish
 from tests.database.contract.engines import Engine
 
 NOW = 1_800_000_000.0

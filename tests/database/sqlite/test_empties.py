@@ -15,7 +15,8 @@ from reactor.database.sql.connection import columns, empties
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Stage
+from reactor.models import Kind, Stage
+from reactor.plan import Extraction, Fetch, Finish
 from reactor.queue import Queue
 from tests.database.sqlite.bot import query
 

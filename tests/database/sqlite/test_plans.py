@@ -16,8 +16,8 @@ from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database.sql import downloads, plans, saving
 from reactor.database.sqlite import migration
-from reactor.models import Cookie, Extraction, Header, Torrent
 from reactor.numbers import PLAN_BYTES_MAX
+from reactor.plan import Cookie, Extraction, Header, Torrent
 from tests.core.parts import parts
 from tests.core.world import one_file
 from tests.database.sqlite.bot import opened

@@ -21,7 +21,8 @@ from reactor.database.sqlite import connection
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import CHECKPOINT_PAGES, PROMPT_ROWS, Database
 from reactor.errors import DatabaseError
-from reactor.models import Cookie, Extraction, Fetch, Finish, Kind
+from reactor.models import Kind
+from reactor.plan import Cookie, Extraction, Fetch, Finish
 from tests.database.sqlite.bot import a_bot, query
 
 NEVER_S = 3600.0

@@ -13,7 +13,8 @@ from reactor.core.events import Leftover, SaveStale
 from reactor.core.job import Attempt
 from reactor.database.sql import downloads, saving
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Stage
+from reactor.models import Kind, Stage
+from reactor.plan import Extraction, Fetch, Finish
 from tests.tools import sqlite3_program
 
 NOW = 1_800_000_000.0

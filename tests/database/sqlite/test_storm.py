@@ -21,7 +21,8 @@ from reactor.database.sql import downloads, plans, saving
 from reactor.database.sql import table as wishes
 from reactor.database.sqlite.migration import migrate
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Stage
+from reactor.models import Kind, Stage
+from reactor.plan import Extraction, Fetch, Finish
 from tests.database.sqlite.bot import opened
 
 TIMEOUT = Failure("timeout", "It took too long.", None, True)

@@ -18,10 +18,11 @@ from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import Titles, parse_found, title_of
 from reactor.extractors.context import open_context
 from reactor.extractors.findings import Findings
-from reactor.models import Cookie, Detection, Extraction, Fetch, Kind
+from reactor.models import Kind
 from reactor.net.jar import Jar
 from reactor.net.redirects import follow
 from reactor.options import Options, parse_options
+from reactor.plan import Cookie, Detection, Extraction, Fetch
 from tests.media.samples import SECONDS, Samples
 from tests.pages import players
 from tests.pages.site import Site, master

@@ -15,7 +15,8 @@ from reactor.extractors.base import Context
 from reactor.extractors.browser.media_source import Buffer, kinds_of, of_pieces, put_together
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.probing import probe
-from reactor.models import Cookie, Extraction, Fetch, Finish, Header, Kind
+from reactor.models import Kind
+from reactor.plan import Cookie, Extraction, Fetch, Finish, Header
 from reactor.programs import find_ffmpeg
 from tests.media.joining import join
 from tests.media.samples import SECONDS, Samples, playlist_of

@@ -13,9 +13,10 @@ from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.browser.offered import extract_offered, saved
 from reactor.extractors.browser.offers import Offer, Offers
 from reactor.extractors.context import open_context
-from reactor.models import Cookie, Extraction, Kind
+from reactor.models import Kind
 from reactor.net.jar import Jar
 from reactor.options import Options, parse_options
+from reactor.plan import Cookie, Extraction
 from tests.servers import FileServer
 
 ATTACHED = {"disposition": 'attachment; filename="served.zip"', "content_type": "application/zip"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reactor.extractors.browser.request_parts import BrowserCookie, for_browser, jar_of, kept_headers
-from reactor.models import Cookie
 from reactor.net.session import open_session
+from reactor.plan import Cookie
 
 
 def test_what_the_player_sent_goes_along_but_for_what_each_request_says_itself() -> None:

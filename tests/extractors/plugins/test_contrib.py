@@ -22,8 +22,9 @@ from reactor.extractors.plugins.contract import ExtractorContract
 from reactor.extractors.plugins.extractor import PluginExtractor, files_of
 from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
-from reactor.models import Cookie, Detection, Extraction, Kind
+from reactor.models import Kind
 from reactor.options import NO_OPTIONS, Options, PlaylistOptions
+from reactor.plan import Cookie, Detection, Extraction
 from reactor.settings import Settings
 from tests.servers import FileServer
 

@@ -20,8 +20,9 @@ from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import by_text, detect
 from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
 from reactor.options import Options
+from reactor.plan import Extraction
 from reactor.preset_options import Headers, PresetOptions
 from reactor.settings import Settings
 from tests.extractors.processes import runs

@@ -9,8 +9,9 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.extractors.plugins.api import Onward
 from reactor.extractors.plugins.results import error_of, read_result
-from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
+from reactor.models import Kind
 from reactor.options import NO_OPTIONS
+from reactor.plan import Extraction, Fetch, Finish, Torrent, Track
 
 KIND = Kind("filehost")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.extractors.ytdlp.about import about_of, chapters_of
-from reactor.models import NO_ABOUT, About, Chapter
+from reactor.plan import NO_ABOUT, About, Chapter
 
 
 def test_what_goes_into_the_tags() -> None:

@@ -10,8 +10,8 @@ import pytest
 from reactor.extractors.base import Context
 from reactor.extractors.ytdlp.cover import cover_alone
 from reactor.files.converted import converts
-from reactor.models import NO_ABOUT, About
 from reactor.options import NO_OPTIONS, Options
+from reactor.plan import NO_ABOUT, About
 from tests.servers import FileServer
 
 WANTED = Options(want="cover")

@@ -20,9 +20,10 @@ from reactor.extractors.unmet import as_asked
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.media.excerpt import excerpted
 from reactor.media.local import read_playlist
-from reactor.models import Extraction, Kind
+from reactor.models import Kind
 from reactor.net.session import open_session
 from reactor.options import Options, parse_options
+from reactor.plan import Extraction
 from tests.servers import FileServer
 
 FILM = {"url": "https://media.test/film.mp4", "protocol": "https", "ext": "mp4"}

@@ -21,7 +21,8 @@ from reactor.extractors.detect import detect
 from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from reactor.media.choice import Choice
-from reactor.models import Cookie, Extraction, Kind
+from reactor.models import Kind
+from reactor.plan import Cookie, Extraction
 from reactor.preset_options import PresetOptions
 from tests.servers import FileServer
 

@@ -18,8 +18,9 @@ from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig, YtdlpExtracto
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from reactor.extractors.ytdlp.selection import choice_of
-from reactor.models import Detection, Extraction, Kind
+from reactor.models import Kind
 from reactor.options import Options, parse_options
+from reactor.plan import Detection, Extraction
 
 Chosen = Callable[..., Awaitable[tuple[list[str], tuple[str, ...]]]]
 OPERATOR = "bv*[height<=144]+ba/b[height<=144]/b"

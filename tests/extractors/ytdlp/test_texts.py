@@ -16,8 +16,8 @@ from reactor.extractors.base import Context
 from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import YtdlpSetup
-from reactor.models import Extraction, Track
 from reactor.options import Options, parse_options
+from reactor.plan import Extraction, Track
 from tests.servers import FileServer
 
 Told = Callable[..., Awaitable[Extraction]]
