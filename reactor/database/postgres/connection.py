@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -28,17 +29,21 @@ from psycopg.types.string import StrDumperUnknown, TextLoader
 
 from reactor.database.contract import GONE, REPLACED, moment_of
 from reactor.database.postgres.errors import AGAIN, CHANGED, REFUSED, UNPREPARED, refused, translate
+from reactor.database.postgres.together import Answer, Together
+from reactor.database.postgres.waking import NOTIFY
 from reactor.database.postgres.words import Words
 from reactor.database.sql.connection import (
     ALONE,
     Column,
     Connection,
+    Cursor,
     begin,
     by_itself,
     columns,
     empties,
     has_table,
     machine_name,
+    ring,
     still,
     storable,
     tables,
@@ -69,8 +74,6 @@ TRIES = 5
 PLANS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
 """Of one that serves: a statement is planned once, and none of them reads the whole table, which may have been small
 when it was planned."""
-PREPARED_MAX = 500
-"""Statements that a connection keeps prepared: more than there are."""
 INTEGER_BITS = 64
 
 P = ParamSpec("P")
@@ -101,14 +104,29 @@ class PostgresConnection:
     """`reactor.database.sql.connection.Connection`, in autocommit."""
 
     def __init__(self, raw: psycopg.Connection[Any], *, read_only: bool = False) -> None:
-        self.raw = raw
+        self._raw = raw
         self.words = Words({})
         self.empties: Mapping[str, str] = MappingProxyType({})
         self.prepares = False
         """What is asked again and again is prepared: to plan it takes longer than to answer it."""
         self.machine = ""
         """Of one that serves: the name of its machine."""
+        self.rings = False
+        """Others are woken with the next COMMIT."""
         self._read_only = read_only
+        self._begun = False
+        """A transaction whose statements are sent together."""
+
+    @property
+    def raw(self) -> psycopg.Connection[Any]:
+        """psycopg's, for what is asked by itself."""
+        if self._begun:
+            self._together.send()
+        return self._raw
+
+    @cached_property
+    def _together(self) -> Together:
+        return Together(self._raw)
 
     def learn(self) -> None:
         """Look at the table, whose columns the statements speak of."""
@@ -120,22 +138,64 @@ class PostgresConnection:
         if self.prepares:
             self.prepares = False
             self.raw.execute("DEALLOCATE ALL")
+            self._together.forget_prepared()
 
     @property
     def in_transaction(self) -> bool:
         """True while a transaction can be rolled back."""
-        return self.raw.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+        status = self._raw.info.transaction_status
+        unsent = self._begun and status == TransactionStatus.IDLE
+        return unsent or status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
-    def execute(self, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
-        """Carry out one shared statement. Raises Refused where the bot's table does not take a value."""
+    def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
+        """Carry out one shared statement. Raises Refused where the bot's table does not take a value. In a transaction
+        of statements that are sent together that may be when its answer is read, or a later one's."""
         if self._read_only and not sql.lstrip().upper().startswith(READS):
             raise DatabaseError("The database was opened for reading only.")
+        if sql == "COMMIT":
+            return self._commit()
+        if sql == "ROLLBACK" and self._begun and self._undone():
+            return Answer(self._together)
+        if self.prepares and sql.startswith(PREPARED):
+            return self._prepared(sql, parameters)
         try:
-            if self.prepares and sql.startswith(PREPARED):
-                return psycopg.Cursor(self.raw).execute(self.words.sql(sql), _fitting(parameters), prepare=True)
             return self.raw.cursor().execute(self.words.sql(sql), _fitting(parameters))
         except REFUSED as error:
             raise refused(error) from error
+
+    def begin_together(self, *statements: str) -> None:
+        """Begin a transaction by these, which are sent with the first one whose answer is read."""
+        for each in statements:
+            self._together.ask(each)
+        self._begun = True
+
+    def _prepared(self, sql: str, parameters: Any) -> Cursor:
+        text, stand_for = self.words.numbered(sql)
+        fitting = _fitting(parameters)
+        answer = self._together.ask(text, [fitting[each] for each in stand_for])
+        if not self._begun:
+            answer.read()
+        return answer
+
+    def _commit(self) -> Cursor:
+        begun, self._begun = self._begun, False
+        rings, self.rings = self.rings, False
+        statements = ["COMMIT", *([NOTIFY] if rings else [])]
+        if begun:
+            answers = [self._together.ask(each) for each in statements]
+            self._together.send()
+            return answers[0]
+        try:
+            done = [self._raw.cursor().execute(each) for each in statements]
+        except REFUSED as error:
+            raise refused(error) from error
+        return done[0]
+
+    def _undone(self) -> bool:
+        """What was not sent is not to be. True when nothing of the transaction was."""
+        self._together.drop()
+        self._begun = False
+        return not self.in_transaction
 
     def executemany(self, sql: str, parameters: Any, /) -> object:
         """The same with each of several values."""
@@ -236,7 +296,7 @@ def lock_key(what: str) -> str:
 
 
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-CLAIMING = f"BEGIN; SELECT pg_advisory_xact_lock({lock_key(CLAIMS)})"
+CLAIMING = "BEGIN", f"SELECT pg_advisory_xact_lock({lock_key(CLAIMS)})"
 """The turns of owners, and what limits them, are read and written by one claim after the other."""
 
 
@@ -244,11 +304,14 @@ CLAIMING = f"BEGIN; SELECT pg_advisory_xact_lock({lock_key(CLAIMS)})"
 def _begin(connection: PostgresConnection, kind: str) -> None:
     """DEFERRED reads as it was at one moment; one that writes sees what was committed before each statement, and locks
     the rows that it is about to change."""
+    if connection.prepares:
+        connection.begin_together(*(CLAIMING if kind == ALONE else [READING if kind == "DEFERRED" else "BEGIN"]))
+        return
     if kind != ALONE:
         connection.raw.execute(READING if kind == "DEFERRED" else "BEGIN")
         return
     try:
-        connection.raw.execute(CLAIMING)
+        connection.raw.execute("; ".join(CLAIMING))
     except BaseException:
         if connection.in_transaction:
             connection.raw.execute("ROLLBACK")
@@ -288,6 +351,11 @@ def _still(connection: PostgresConnection, ids: Sequence[int], which: str, asked
     return [id for id in ids if id in locked]
 
 
+@ring.register
+def _ring(connection: PostgresConnection) -> None:
+    connection.rings = True
+
+
 @machine_name.register
 def _machine_name(connection: PostgresConnection) -> str:
     return connection.machine
@@ -324,7 +392,6 @@ def connected(address: ServerAddress, machine: str = "") -> psycopg.Connection[A
         if machine:
             raw.execute(NAMED, (machine,))
             raw.execute(PLANS)
-            raw.prepared_max = PREPARED_MAX
             raw.execute(f"SET idle_in_transaction_session_timeout = '{STOPPED_S}s'")
     except BaseException:
         raw.close()

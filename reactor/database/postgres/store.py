@@ -22,10 +22,9 @@ from reactor.database.postgres.compatibility import fit_checked
 from reactor.database.postgres.connection import Database, PostgresConnection
 from reactor.database.postgres.migration import fit
 from reactor.database.postgres.queue import jars_of
-from reactor.database.postgres.waking import NOTIFY
 from reactor.database.presence import Presence
 from reactor.database.sql import admission, downloads, saving
-from reactor.database.sql.connection import Connection, Runner
+from reactor.database.sql.connection import Connection, Runner, ring
 from reactor.database.sql.store import SqlStore
 from reactor.database.sql.unserved import unserved_statuses, unserved_table
 from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved, not_told
@@ -50,18 +49,13 @@ def _poll(
 ) -> Polled:
     if command.claim and not machines.may_claim(connection, owner, session):
         command = replace(command, claim=0)
-    polled = downloads.poll_rows(connection, command, owner, now, retry_max_s, by_text, read, owner_column)
-    seen = polled.rows
-    if seen.claimed or seen.swept or seen.rejected or seen.lists:
-        connection.execute(NOTIFY)
-    return polled
+    return downloads.poll_rows(connection, command, owner, now, retry_max_s, by_text, read, owner_column)
 
 
 def _save(connection: Connection, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...]:
-    unsaved = saving.apply(connection, saves, now)
     if not all(isinstance(save, QUIET) for save in saves):
-        connection.execute(NOTIFY)
-    return unsaved
+        ring(connection)
+    return saving.apply(connection, saves, now)
 
 
 class PostgresStore(SqlStore[Database]):

@@ -37,6 +37,7 @@ class Words:
         self._types = {name: column.type for name, column in columns.items()}
         self._rules = [*self._of_types(), *RULES]
         self._made: dict[str, str] = {}
+        self._numbered: dict[str, tuple[str, tuple[str | int, ...]]] = {}
 
     def sql(self, statement: str) -> str:
         """A shared statement as psycopg takes it."""
@@ -45,6 +46,16 @@ class Words:
             if len(self._made) >= KEPT_MAX:
                 self._made.clear()
             made = self._made[statement] = PLACEHOLDER.sub(_placeholder, self.spoken(statement))
+        return made
+
+    def numbered(self, statement: str) -> tuple[str, tuple[str | int, ...]]:
+        """A shared statement as the server takes it, with `$1` and so on, and what these stand for: names, or places in
+        a sequence."""
+        made = self._numbered.get(statement)
+        if made is None:
+            if len(self._numbered) >= KEPT_MAX:
+                self._numbered.clear()
+            made = self._numbered[statement] = _numbered(self.spoken(statement))
         return made
 
     def spoken(self, statement: str) -> str:
@@ -175,3 +186,17 @@ def _placeholder(found: Match[str]) -> str:
     if found[1]:
         return f"%({found[1]})s"
     return "%s" if found[0] == "?" else found[0].replace("%", "%%")
+
+
+def _numbered(statement: str) -> tuple[str, tuple[str | int, ...]]:
+    stand_for: list[str | int] = []
+
+    def number(found: Match[str]) -> str:
+        if not found[1] and found[0] != "?":
+            return found[0]
+        what = found[1] or len(stand_for)
+        if what not in stand_for:
+            stand_for.append(what)
+        return f"${stand_for.index(what) + 1}"
+
+    return PLACEHOLDER.sub(number, statement), tuple(stand_for)

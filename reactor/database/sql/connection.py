@@ -175,6 +175,12 @@ def still(connection: Connection, ids: Sequence[int], which: str, asked: Mapping
 
 
 @singledispatch
+def ring(connection: Connection) -> None:
+    """Wake those who wait for rows once the transaction that is open, or begins next, is committed; where the engine
+    does not do so by itself."""
+
+
+@singledispatch
 def machine_name(connection: Connection) -> str:
     """The name of the machine that it serves for; "" where one reactor serves alone, and for a bot's."""
     return ""

@@ -16,7 +16,7 @@ from reactor.core.turns import Caps
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
 from reactor.database.sql import admission, crashes, defaults, history, lists, plans, turns
-from reactor.database.sql.connection import ALONE, Connection, columns, transaction
+from reactor.database.sql.connection import ALONE, Connection, columns, ring, transaction
 from reactor.database.sql.per_row import RowUpdater, until_taken
 from reactor.database.sql.statements import LATER, OVER, READY, RETRY, instance_of
 from reactor.database.store import ByText, Polled, not_told
@@ -136,6 +136,8 @@ def _poll(
             if command.spent and (any_due or any_ripe) and len(claimed) == room
             else (),
         )
+        if claimed or swept or seen.rejected or over:
+            ring(connection)
     if not claimed:
         return seen
     # They are ours now: nobody has to wait while we read what was asked for them.
