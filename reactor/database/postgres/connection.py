@@ -116,6 +116,8 @@ class PostgresConnection:
         self._read_only = read_only
         self._begun = False
         """A transaction whose statements are sent together."""
+        self._opening = 0
+        """Of these so many only begin it."""
 
     @property
     def raw(self) -> psycopg.Connection[Any]:
@@ -163,24 +165,38 @@ class PostgresConnection:
         except REFUSED as error:
             raise refused(error) from error
 
+    def ask(self, sql: str, parameters: Any = (), /) -> Cursor:
+        """As `execute`, of a statement that only reads: it need not be sent before the next one."""
+        return self._asked(sql, parameters) if self.prepares else self.execute(sql, parameters)
+
     def begin_together(self, *statements: str) -> None:
         """Begin a transaction by these, which are sent with the first one whose answer is read."""
         for each in statements:
             self._together.ask(each)
-        self._begun = True
+        self._begun, self._opening = True, len(self._together)
 
     def _prepared(self, sql: str, parameters: Any) -> Cursor:
-        text, stand_for = self.words.numbered(sql)
-        fitting = _fitting(parameters)
-        answer = self._together.ask(text, [fitting[each] for each in stand_for])
+        answer = self._asked(sql, parameters)
         if not self._begun:
             answer.read()
         return answer
+
+    def _asked(self, sql: str, parameters: Any) -> Answer:
+        text, stand_for = self.words.numbered(sql)
+        fitting = _fitting(parameters)
+        return self._together.ask(text, [fitting[each] for each in stand_for])
 
     def _commit(self) -> Cursor:
         begun, self._begun = self._begun, False
         rings, self.rings = self.rings, False
         statements = ["COMMIT", *([NOTIFY] if rings else [])]
+        if (
+            begun
+            and len(self._together) == self._opening
+            and self._raw.info.transaction_status == TransactionStatus.IDLE
+        ):
+            self._together.drop()  # it has asked nothing
+            return Answer(self._together)
         if begun:
             answers = [self._together.ask(each) for each in statements]
             self._together.send()

@@ -9,7 +9,7 @@ or another attempt, and whatever it writes into them changes nothing (`saving.GU
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -109,9 +109,17 @@ def register(connection: Connection, name: str, session: str) -> None:
     connection.execute(REGISTER, {"name": name, "session": session})
 
 
-def may_claim(connection: Connection, name: str, session: str) -> bool:
-    """True while its lease is its own, and it is not to be drained."""
-    return connection.execute(MAY_CLAIM, {"name": name, "session": session}).fetchone() is not None
+def may_claim(connection: PostgresConnection, name: str, session: str) -> Callable[[], bool]:
+    """True while its lease is its own, and it is not to be drained; asked with what is asked next."""
+    answer = connection.ask(MAY_CLAIM, {"name": name, "session": session})
+    found: list[bool] = []
+
+    def may() -> bool:
+        if not found:
+            found.append(answer.fetchone() is not None)
+        return found[0]
+
+    return may
 
 
 def renew(connection: Connection, name: str, session: str) -> LeaseRenewed:

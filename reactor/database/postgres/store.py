@@ -38,7 +38,7 @@ QUIET = (commands.SaveProgress, commands.ChargeOwner, commands.ForgetPlan, comma
 
 def _poll(
     session: str,
-    connection: Connection,
+    connection: PostgresConnection,
     command: PollRows,
     owner: str,
     now: float,
@@ -47,9 +47,11 @@ def _poll(
     read: ReadOptions,
     owner_column: str | None,
 ) -> Polled:
-    if command.claim and not machines.may_claim(connection, owner, session):
-        command = replace(command, claim=0)
-    return downloads.poll_rows(connection, command, owner, now, retry_max_s, by_text, read, owner_column)
+    how = by_text, read, owner_column
+    if not command.claim:
+        return downloads.poll_rows(connection, command, owner, now, retry_max_s, *how)
+    may_claim = machines.may_claim(connection, owner, session)
+    return downloads.poll_rows(connection, command, owner, now, retry_max_s, *how, may_claim)
 
 
 def _save(connection: Connection, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...]:

@@ -4,7 +4,7 @@ that are under way stand in `saving.py`."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,10 +56,11 @@ def poll_rows(
     by_text: ByText = not_told,
     read: ReadOptions = asked_of,
     owner_column: str | None = None,
+    may_claim: Callable[[], bool] = lambda: True,
 ) -> Polled:
-    """Carry out a PollRows, but for the plans; `owner_column`: the bot's own column that says whose a row is. Takes the
-    write lock only when there is something to write, so that a bot that holds it cannot keep a cancel from being
-    seen."""
+    """Carry out a PollRows, but for the plans; `owner_column`: the bot's own column that says whose a row is;
+    `may_claim` is asked after what there is. Takes the write lock only when there is something to write, so that a bot
+    that holds it cannot keep a cancel from being seen."""
     asked = {
         "watch": json.dumps(command.watch),
         "owner": owner,
@@ -72,7 +73,7 @@ def poll_rows(
 
     def look(updater: RowUpdater) -> Polled:
         held = json.dumps([*command.held, *updater.passed])
-        seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read, owner_column)
+        seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read, owner_column, may_claim)
         return Polled(seen, {id: updater.failures[id] for id in updater.passed})
 
     return until_taken(look)
@@ -86,9 +87,10 @@ def _poll(
     by_text: ByText,
     read: ReadOptions,
     owner_column: str | None,
+    may_claim: Callable[[], bool],
 ) -> RowsPolled:
-    room = command.claim if len(updater.passed) < PASSED_MAX else 0
-    *found, stopped, ended, any_ripe, any_due = connection.execute(PROBE, asked).fetchone()
+    *found, stopped, ended, any_ripe, any_due, any_left, next_moment = connection.execute(PROBE, asked).fetchone()
+    room = command.claim if len(updater.passed) < PASSED_MAX and may_claim() else 0
     sweeps = [which for which, there in zip(SWEEPS, found, strict=True) if there]
     if UNSET in sweeps and not _null_is_pending(connection):
         sweeps.remove(UNSET)
@@ -122,14 +124,19 @@ def _poll(
         begun = {row.attempt.download_id: row.attempt.number for row in claimed}
         new = [id for id, number in begun.items() if number == 1]
         turns.served(connection, [turn for turn in order if turn.id in begun], new, asked["now"], command.caps)
+        # Of what the probe has found a claim changes nothing.
+        others = sweeps or ended or stopped or ripens or added or unowned or rejected or updater.passed
+        stands = not others and not command.caps.daily
         seen = RowsPolled(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
             swept=swept,
             rejected=(*unanswered, *refused, *rejected),
             lists=over,
-            leftovers=plans.leftovers(connection, command.held),
-            due_in_s=0.0 if more and len(claimed) < room else _due_in(connection, asked),
+            leftovers=() if stands and not any_left else plans.leftovers(connection, command.held),
+            due_in_s=0.0
+            if more and len(claimed) < room
+            else _due_in(next_moment if stands else _next_moment(connection, asked), asked),
             next_url=wanted.urls[due[room]] if claimed and len(due) > room else None,
             # Where some of the slots are still free, nobody waits.
             accounts=turns.accounts(connection, asked, DUE, command.spent, command.caps)
@@ -200,11 +207,26 @@ SWEEPS = {
 }
 """Rows whose state is normalised before the claim, and the variants of the write."""
 ROW = "EXISTS (SELECT 1 FROM downloads WHERE {})"
+NEXT_MOMENT = f"""SELECT min(due) FROM (
+    SELECT min(next_attempt_at) AS due FROM downloads WHERE {RETRY} AND next_attempt_at > :now
+        AND next_attempt_at <= :now + :retry_max
+    UNION ALL SELECT min(not_before) FROM downloads WHERE {LATER} AND not_before > :now AND not_before < ''
+    UNION ALL SELECT min(next_attempt_at) FROM downloads WHERE status = 'choosing' AND next_attempt_at > :now
+    ) AS moments"""
+"""When a retry is due, `not_before` is over, or a question has waited for long enough."""
 PROBE = "SELECT " + ", ".join(
-    [*map(ROW.format, SWEEPS), f"EXISTS ({lists.STOPPED})", ROW.format(lists.ENDED), turns.ANY_RIPE, ROW.format(DUE)]
+    [
+        *map(ROW.format, SWEEPS),
+        f"EXISTS ({lists.STOPPED})",
+        ROW.format(lists.ENDED),
+        turns.ANY_RIPE,
+        ROW.format(DUE),
+        f"EXISTS (SELECT 1 FROM {plans.LEFT})",
+        f"({NEXT_MOMENT})",
+    ]
 )
-"""Which of them there are, whether a list was stopped or is over, whether the time of any has come, and whether any is
-due: all that an idle poll has to know before it begins."""
+"""Which of them there are, whether a list was stopped or is over, whether the time of any has come, whether any is due,
+whether there are leftovers, and when the next row is due: all that an idle poll has to know, in one statement."""
 
 
 def _null_is_pending(connection: Connection) -> bool:
@@ -340,19 +362,14 @@ def _watched(connection: Connection, asked: Mapping[str, Any]) -> tuple[WatchedR
     )
 
 
-def _due_in(connection: Connection, asked: Mapping[str, Any]) -> float | None:
+def _next_moment(connection: Connection, asked: Mapping[str, Any]) -> object:
     (due,) = connection.execute(NEXT_MOMENT, asked).fetchone()
+    return due
+
+
+def _due_in(due: object, asked: Mapping[str, Any]) -> float | None:
     moment = rows.real(due)
     return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
-
-
-NEXT_MOMENT = f"""SELECT min(due) FROM (
-    SELECT min(next_attempt_at) AS due FROM downloads WHERE {RETRY} AND next_attempt_at > :now
-        AND next_attempt_at <= :now + :retry_max
-    UNION ALL SELECT min(not_before) FROM downloads WHERE {LATER} AND not_before > :now AND not_before < ''
-    UNION ALL SELECT min(next_attempt_at) FROM downloads WHERE status = 'choosing' AND next_attempt_at > :now
-    ) AS moments"""
-"""When a retry is due, `not_before` is over, or a question has waited for long enough."""
 
 
 OWN_UNDER_WAY = "status = 'downloading' AND TRUE"

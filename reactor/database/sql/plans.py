@@ -80,7 +80,7 @@ def _fetches() -> TypeAdapter[tuple[Fetch, ...]]:
 FOREIGN = f"p.attempt > {ATTEMPT}"
 """Of a plan, in the place of what its row may be begun with: it is that of another row that had this id."""
 OWNERS = "SELECT download_id FROM reactor_plans AS p WHERE TRUE"
-LEFT_BY = "p.download_id NOT IN (SELECT value FROM json_each(?))"
+LEFT_BY = "p.download_id NOT IN (SELECT value FROM json_each(:held))"
 KEEPS = "done = excluded.done, published = 0"
 PUT = f"""INSERT INTO reactor_plans (download_id, attempt, parts, plan, done) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (download_id) DO UPDATE SET attempt = excluded.attempt, parts = excluded.parts, plan = excluded.plan,
@@ -170,17 +170,17 @@ def owners(connection: Connection) -> frozenset[int]:
     return frozenset(id for (id,) in connection.execute(OWNERS))
 
 
+LEFT = f"""reactor_plans AS p LEFT JOIN downloads ON downloads.id = p.download_id
+    WHERE ({ATTEMPT} >= p.attempt AND (downloads.status = 'downloading'
+        OR (downloads.status = 'pending' AND downloads.stage IN ('waiting', 'yielded')))) IS NOT TRUE
+        AND {LEFT_BY}"""
+LEFTOVERS = f"SELECT p.download_id, p.attempt, p.parts, p.published FROM {LEFT} ORDER BY p.download_id"
+
+
 def leftovers(connection: Connection, held: Sequence[int] = ()) -> tuple[Leftover, ...]:
     """The plans, apart from those of `held`, whose rows do not count on the files any more: neither under way nor
     waiting for their next attempt. A row with a smaller attempt is another one: it was replaced."""
-    found = connection.execute(
-        f"""SELECT p.download_id, p.attempt, p.parts, p.published
-        FROM reactor_plans AS p LEFT JOIN downloads ON downloads.id = p.download_id
-        WHERE ({ATTEMPT} >= p.attempt AND (downloads.status = 'downloading'
-            OR (downloads.status = 'pending' AND downloads.stage IN ('waiting', 'yielded')))) IS NOT TRUE
-            AND {LEFT_BY} ORDER BY p.download_id""",
-        (json.dumps(held),),
-    )
+    found = connection.execute(LEFTOVERS, {"held": json.dumps(held)})
     return tuple(
         Leftover(Attempt(id, attempt), parts, bool(published)) for id, attempt, parts, published in found.fetchall()
     )

@@ -127,9 +127,10 @@ def next_rows(
     if not shared and not gave_way and not caps.site_max:
         return [Turn(id) for id in in_turn(connection, asked, due, None, limit)]
     queue_tag, cursor = _turn(stored)
-    look, turns, waiting = _Look(connection, asked, due, caps, updater), list[Turn](), list[_Candidate]()
+    look, turns = _Look(connection, asked, due, caps, updater), list[Turn]()
+    waiting, begun = list[_Candidate](), list[_Candidate]()
     there = {"shared": bool(shared), "unowned": bool(unowned), "gave_way": bool(gave_way)}
-    while waiting := waiting or look.waiting(cursor, **there):
+    while waiting := waiting or look.again(begun) or look.waiting(cursor, **there):
         those = [Waiting(look.tag(each.account), look.begun[each.account], each.row) for each in waiting]
         place = next_of(those, queue_tag)
         chosen = waiting.pop(place)
@@ -141,10 +142,7 @@ def next_rows(
         if len(turns) == limit:
             break
         look.begin(chosen.account, first)
-        further = None if look.is_full(chosen.account) else look.first(chosen.owner)
-        if further is not None:
-            chosen.row, chosen.certain = further, True
-            waiting.insert(place, chosen)
+        begun.append(chosen)
     return turns
 
 
@@ -287,6 +285,12 @@ class _Look:
                     if len(found) >= WINDOW:
                         return found
         return found
+
+    def again(self, begun: list[_Candidate]) -> list[_Candidate]:
+        """Those of whom a row was begun, each with the next one. Nobody has two before each other one has had one."""
+        those = [(each, self.first(each.owner)) for each in begun if not self.is_full(each.account)]
+        begun.clear()
+        return [_Candidate(each.owner, each.account, row, certain=True) for each, row in those if row is not None]
 
     def _is_free(self, account: str, owner: object, row: int) -> bool:
         """True when the first row of an owner may begin; who has had enough for the day has its rows put off."""
