@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -100,7 +101,9 @@ def _poll(
     ripens = any_ripe and (claiming or bool(command.spent))
     added, unowned = admission.has_new(connection, command.caps), admission.unowned(connection, owner_column, asked)
     writes = claiming or sweeps or ended or ripens or added or unowned
-    with transaction(connection, ALONE if claiming else "IMMEDIATE" if writes else "DEFERRED"):
+    reads = command.watch or command.spent or any_left
+    kind = ALONE if claiming else "IMMEDIATE" if writes else "DEFERRED"
+    with transaction(connection, kind) if writes or reads else nullcontext():
         if stopped:
             lists.stop(connection, updater, asked)
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
