@@ -99,6 +99,9 @@ class Connection(sqlite3.Connection):
             parameters = {k: json.dumps(v) if isinstance(v, list) else v for k, v in parameters.items()}
         return super().execute(self._spoken(sql), parameters)
 
+    def ask(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return self.execute(sql, parameters)
+
     def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
         return super().executemany(self._spoken(sql), parameters)
 
@@ -157,7 +160,7 @@ class Session:
 
     def look(self, command: commands.PollRows) -> events.RowsPolled:
         node = self._node
-        if command.claim and not machines.may_claim(self._connection, node.name, str(self._session)):
+        if command.claim and not machines.may_claim(self._connection, node.name, str(self._session))():
             command = replace(command, claim=0)
         return downloads.poll(self._connection, command, node.name, node.wall, by_text=node.sites.by_text).rows
 

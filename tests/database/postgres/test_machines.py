@@ -22,6 +22,7 @@ from reactor.database.contract import RETRY_MAX_S
 from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.machines import BATCH, DEAD_S, LOST, MISSED_S, RENEW, TAKE, TAKEOVERS_MAX
 from reactor.database.presence import Presence
+from reactor.database.sql.connection import Cursor
 from reactor.database.store import Store
 from reactor.errors import DatabaseInUse, Failure
 from tests.cli.command import reactor
@@ -335,7 +336,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     statements: list[str] = []
     execute = PostgresConnection.execute
 
-    def recording(self: PostgresConnection, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
+    def recording(self: PostgresConnection, sql: str, parameters: Any = (), /) -> Cursor:
         statements.append(sql)
         return execute(self, sql, parameters)
 

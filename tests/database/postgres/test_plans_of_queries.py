@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import anyio
-import psycopg
 import pytest
 
 from reactor.core import commands
@@ -17,6 +16,7 @@ from reactor.core.job import Attempt
 from reactor.core.turns import Caps
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.postgres.connection import PLANS, PostgresConnection
+from reactor.database.sql.connection import Cursor
 from reactor.database.store import Store
 from reactor.database.table import ChangeCursor, Table
 from reactor.errors import Failure
@@ -91,7 +91,7 @@ def explained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     serving = set[PostgresConnection]()
     execute = PostgresConnection.execute
 
-    def explaining(self: PostgresConnection, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
+    def explaining(self: PostgresConnection, sql: str, parameters: Any = (), /) -> Cursor:
         if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)", sql) and "downloads" in sql:
             self.raw.execute("SET enable_seqscan = on")  # for the planner's own choice
             steps = execute(self, f"EXPLAIN {sql}", parameters).fetchall()

@@ -14,6 +14,7 @@ from reactor.core.job import Attempt
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.postgres import connection
 from reactor.database.postgres.connection import PostgresConnection
+from reactor.database.sql.connection import Cursor
 from reactor.database.store import Store
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.prepared import prepared
@@ -39,7 +40,7 @@ def raws(monkeypatch: pytest.MonkeyPatch) -> set[psycopg.Connection[Any]]:
     found = set[psycopg.Connection[Any]]()
     execute = PostgresConnection.execute
 
-    def noting(self: PostgresConnection, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
+    def noting(self: PostgresConnection, sql: str, parameters: Any = (), /) -> Cursor:
         found.update([self.raw] if self.prepares else [])
         return execute(self, sql, parameters)
 
