@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.bots.copied import DiscordPlace, discord
 from tests.bots.discord_api import ANN, BOB, CHANNEL, OTHER_CHANNEL, Message
 from tests.bots.stages import song_of
@@ -109,6 +111,7 @@ async def test_a_channel_that_is_to_be_left_alone_is_and_others_do_not_notice(tm
         assert len(api.files()) == 4
 
 
+@pytest.mark.nightly
 async def test_a_guild_with_boosts_takes_larger_files_and_larger_ones_in_pieces(tmp_path: Path) -> None:
     async with discord(tmp_path, guilds={GUILD_CHANNEL: 77}) as place:
         api, server = place.discord, place.server

@@ -6,6 +6,8 @@ import random
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.bots.copied import telegram
 from tests.bots.telegram import ANN
 
@@ -43,6 +45,7 @@ async def test_a_link_becomes_a_message_that_moves_and_then_a_file(tmp_path: Pat
         assert len(place.reactor.rows()) == 4, "the link that stood there twice is wanted once"
 
 
+@pytest.mark.nightly
 async def test_every_button_and_command_stops_what_it_means(tmp_path: Path) -> None:
     async with telegram(tmp_path, MAX_CONCURRENT_DOWNLOADS="3", RETRY_BASE_DELAY="600") as place:
         api, server = place.api, place.server

@@ -206,6 +206,7 @@ async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Sa
         await place.reactor.until(lambda: not place.reactor.files())
 
 
+@pytest.mark.nightly
 async def test_a_bot_that_was_killed_goes_on_with_the_messages_that_are_there(tmp_path: Path) -> None:
     async with telegram(tmp_path) as place:
         api, server = place.api, place.server

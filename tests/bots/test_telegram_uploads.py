@@ -160,6 +160,7 @@ async def test_a_file_that_is_gone_or_refused_keeps_back_no_other(tmp_path: Path
         assert [message.file_name for message in api.files_sent()] == ["a.mp3", "d.txt", "c.txt"]
 
 
+@pytest.mark.nightly
 async def test_what_is_too_large_comes_in_pieces_that_play(tmp_path: Path, samples: Samples) -> None:
     large = samples.root / "large.mp4"
     noise = "testsrc2=size=640x360:rate=25:duration=6,noise=alls=100:allf=t"

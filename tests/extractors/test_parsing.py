@@ -189,6 +189,7 @@ async def test_more_than_there_are_processes_for(parsers: Parsers) -> None:
     assert parsers.starts <= parsing.READERS_MAX
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(71)
 async def test_long_ones_take_seconds_of_the_processor_not_minutes() -> None:
     keys = "".join(f'#EXT-X-KEY:METHOD=AES-128,URI="k{n}"\n#EXTINF:1.0,\ns{n}\n' for n in range(9990))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command import reactor as command
 from tests.real.harness import Reactor, serving
 from tests.servers import FileServer
@@ -25,6 +27,7 @@ def asked(reactor: Reactor, what: str) -> str:
     return sqlite3_program(reactor.db, f"SELECT {what} FROM jobs ORDER BY uuid;").strip()
 
 
+@pytest.mark.nightly
 async def test_a_bots_own_table_is_served(tmp_path: Path) -> None:
     reactor = Reactor(tmp_path, DOWNLOAD_POLL_INTERVAL="60", MAX_CONCURRENT_DOWNLOADS="3")
     async with FileServer() as server:

@@ -135,6 +135,7 @@ async def lengths(samples: Samples, reactor: Reactor, id: int) -> list[float]:
     return [each.duration_s or 0.0 for each in found]
 
 
+@pytest.mark.nightly
 async def test_for_as_long_as_is_asked_allowed_and_waited_for(tmp_path: Path, samples: Samples) -> None:
     film = segments(samples)
     async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="6") as reactor:

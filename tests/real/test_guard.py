@@ -116,6 +116,7 @@ async def test_no_manifest_gets_in(tmp_path: Path, samples: Samples) -> None:
         assert set(words(reactor).values()) == {"refused_address"}, reactor.rows()
 
 
+@pytest.mark.nightly
 @pytest.mark.needs("chromium")
 async def test_no_page_gets_in(tmp_path: Path) -> None:
     """By what yt-dlp finds on it, and by what a browser is made to ask."""

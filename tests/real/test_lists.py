@@ -6,6 +6,8 @@ import random
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.real.harness import Reactor
 from tests.servers import FileServer
 
@@ -24,6 +26,7 @@ def feed_of(server: FileServer, files: list[bytes]) -> str:
     return server.put("/feed", document.encode(), content_type="application/rss+xml")
 
 
+@pytest.mark.nightly
 async def test_fifty_entries_cancelled_at_twenty_killed_and_tried_again(tmp_path: Path) -> None:
     reactor, files = Reactor(tmp_path), contents()
     async with FileServer() as server:

@@ -17,6 +17,7 @@ EACH = 1024 * 1024
 MOST = 16
 
 
+@pytest.mark.nightly
 async def test_where_each_connection_has_a_speed_of_its_own(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, CONNECTIONS_PER_SERVER=str(MOST)) as reactor:
         (row,) = reactor.add(server.put("/film.mkv", DATA, rate=EACH))

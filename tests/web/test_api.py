@@ -26,6 +26,7 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
+@pytest.mark.nightly
 async def test_add_watch_and_cancel_by_keyboard_alone(browser: Browser, tmp_path: Path) -> None:
     async with FileServer() as server, served(tmp_path, MAX_CONCURRENT_DOWNLOADS="1") as reactor:
         slow, next_one = (server.put(f"/{name}.mp4", DATA, rate=60_000) for name in ("harbour", "marsh"))
@@ -76,6 +77,7 @@ async def test_what_failed_says_why_and_begins_again(browser: Browser, tmp_path:
         assert (reactor.downloads / "lost.bin").read_bytes() == DATA
 
 
+@pytest.mark.nightly
 async def test_what_failed_is_seen_however_many_others_ended_since(browser: Browser, tmp_path: Path) -> None:
     async with served(tmp_path) as reactor:
         for n in range(60):
@@ -170,6 +172,7 @@ async def test_a_row_that_asks_is_answered_and_a_list_unfolds(browser: Browser, 
         assert sorted(reactor.files().values()) == [DATA, DATA]
 
 
+@pytest.mark.nightly
 async def test_a_phone_needs_no_sideways_scrolling(browser: Browser, tmp_path: Path) -> None:
     async with FileServer() as server, served(tmp_path) as reactor:
         reactor.add(server.put(f"/{'long' * 50}.mp4", DATA, rate=50_000), f"{server.url('/')}{'x' * 300}")
@@ -188,6 +191,7 @@ async def test_a_phone_needs_no_sideways_scrolling(browser: Browser, tmp_path: P
             await page.locator("#finished li").wait_for()
 
 
+@pytest.mark.nightly
 async def test_those_who_do_not_see_it_find_their_way(browser: Browser, tmp_path: Path) -> None:
     """No complaint of axe's, in either colours: names, roles, contrasts, headings, landmarks."""
     axe = players.files()["axe.min.js"].decode()
@@ -254,6 +258,7 @@ async def test_another_site_can_neither_add_nor_read_nor_show_it(browser: Browse
         assert [row["url"] for row in reactor.rows()] == [server.url("/ours.bin")]
 
 
+@pytest.mark.nightly
 async def test_the_page_goes_on_after_a_restart(browser: Browser, tmp_path: Path) -> None:
     async with FileServer() as server, served(tmp_path) as reactor, visiting(browser, reactor) as page:
         reactor.add(server.put("/slow.bin", DATA, rate=60_000))

@@ -61,6 +61,7 @@ async def test_a_sentence_a_mistake_and_an_answer_that_is_too_long_are_told() ->
         assert (await asked(ours, "echo", b"goes on"))[1] == b"goes on"
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(60)
 async def test_one_that_computes_for_ever_is_ended_by_the_system() -> None:
     """Though its interpreter never comes to a signal, and whoever asked has forgotten it."""

@@ -27,6 +27,7 @@ def test_a_server_that_is_gone_without_a_word_is_found_out_unless_the_address_ha
     assert how_alive(told) == {name: value for name, value in ALIVE.items() if name != "tcp_user_timeout"}
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(75, 76)
 @pytest.mark.timeout(300)
 async def test_one_that_is_slow_to_come_back_keeps_its_rows(

@@ -67,6 +67,7 @@ async def test_one_is_killed_and_one_is_stopped(server: FileServer, bot: Bot, tm
     assert max(attempt for *_, attempt in rows) == 2
 
 
+@pytest.mark.nightly
 async def test_what_was_published_by_one_that_was_lost_is_taken_back(
     server: FileServer, bot: Bot, tmp_path: Path
 ) -> None:

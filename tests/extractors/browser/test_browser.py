@@ -191,6 +191,7 @@ def held(pid: int) -> int:
     return total
 
 
+@pytest.mark.nightly
 async def test_an_idle_browser_is_ended(site: Site) -> None:
     async with Browser(idle_s=0.0) as browser:
         await sniffed(browser, site.url("/gone"))
@@ -221,6 +222,7 @@ async def test_a_cancel_while_it_starts_leaves_nothing(site: Site) -> None:
     assert site.requests("/never") == []
 
 
+@pytest.mark.nightly
 async def test_the_deadline_ends_a_browser_that_does_not_answer(site: Site) -> None:
     async with Browser() as browser:
         await sniffed(browser, site.url("/gone"))
@@ -250,6 +252,7 @@ async def test_a_browser_that_crashes(site: Site) -> None:
         assert browser.starts == 2
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(48)
 async def test_a_page_that_crashes_is_no_crash_of_the_browser(site: Site) -> None:
     found: list[PageFindings] = []
@@ -322,6 +325,7 @@ async def test_a_page_that_the_guard_refuses(site: Site, guarded: Browser, addre
     assert "127.0.0.2" in str(error)
 
 
+@pytest.mark.nightly
 async def test_who_asks_for_a_login_is_not_given_that_of_the_guard(site: Site, guarded: Browser) -> None:
     assert (await sniffed(guarded, site.html("<p>", user=("a", "b")), timeout_s=SHORT_S)).status == 401
     assert (await sniffed(guarded, site.url("/page", user="a:b"), timeout_s=SHORT_S)).status == 200

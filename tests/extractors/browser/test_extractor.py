@@ -111,6 +111,7 @@ async def test_cookies_of_whoever_asked_are_the_pages_and_in_no_plan(
     assert again.name == "own", "nothing of it is left in the browser"
 
 
+@pytest.mark.nightly
 async def test_plyr(site: Site, samples: Samples, context: Context) -> None:
     site.put("/film.mp4", samples.film().read_bytes(), content_type="video/mp4", etag='"1"')
     found = await extracted(site.page("plyr", "/film.mp4"), context)
@@ -140,6 +141,7 @@ source.onsourceopen = async () => {
 </script>"""
 
 
+@pytest.mark.nightly
 async def test_a_player_that_is_fed_with_two_files(site: Site, samples: Samples, context: Context) -> None:
     """The picture alone is not the film."""
     for name, which in (("v", "0:v"), ("a", "0:a")):
@@ -155,6 +157,7 @@ async def test_a_player_that_is_fed_with_two_files(site: Site, samples: Samples,
     assert found.finish.name == "Two tracks.mp4"
 
 
+@pytest.mark.nightly
 async def test_a_player_whose_pieces_cannot_be_asked_for_again(site: Site, samples: Samples, context: Context) -> None:
     path = samples.root / "posted.mp4"
     samples.run("-i", samples.film(), "-map", "0:v", "-movflags", "+frag_keyframe+empty_moov", "-c:v", "libx264", path)
@@ -168,6 +171,7 @@ async def test_a_player_whose_pieces_cannot_be_asked_for_again(site: Site, sampl
     assert caught.value.code == "unsupported"
 
 
+@pytest.mark.nightly
 async def test_hls_that_the_browser_plays_by_itself(site: Site, samples: Samples, context: Context) -> None:
     """Its list of qualities is read, and not only the one that was played first."""
     site.media("/native", master(samples.hls("hls")))

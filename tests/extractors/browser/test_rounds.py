@@ -35,6 +35,7 @@ async def test_a_click_that_leads_away(site: Site, browser: Browser) -> None:
     assert site.requests("/casino"), "it was there"
 
 
+@pytest.mark.nightly
 async def test_a_click_that_leads_away_for_good(site: Site, browser: Browser) -> None:
     """The advertisement takes the page's place in the history, and does not let the browser go back to it."""
     trap = "history.pushState(1, ''); onpopstate = () => history.pushState(1, '')"
@@ -47,6 +48,7 @@ async def test_a_click_that_leads_away_for_good(site: Site, browser: Browser) ->
     assert (seen.found.titles.title, seen.found.status) == ("The film", 200)
 
 
+@pytest.mark.nightly
 async def test_a_page_that_leads_away_whenever_it_is_opened(site: Site, browser: Browser) -> None:
     """It is opened a few times more, not until its time is over."""
     site.put("/casino", b"<title>Casino</title>", content_type="text/html", status=404)

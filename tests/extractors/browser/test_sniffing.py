@@ -20,6 +20,7 @@ async def test_a_player_that_needs_a_click(site: Site, browser: Browser) -> None
     assert (seen.best.url, seen.best.manifest) == (site.url("/hls/main.m3u8"), True)
 
 
+@pytest.mark.nightly
 async def test_the_quality_of_a_page_that_names_several(site: Site, browser: Browser) -> None:
     sources = "".join(f"<source src=/{name} type=video/mp4 label={lines}p>" for name, lines in SOURCES)
     url = site.html(f"<title>T</title><video muted autoplay>{sources}</video>")
@@ -31,6 +32,7 @@ async def test_the_quality_of_a_page_that_names_several(site: Site, browser: Bro
 SOURCES = (("film.mp4", 1080), ("clip.mp4", 360))
 
 
+@pytest.mark.nightly
 async def test_an_advertisement_first(site: Site, browser: Browser) -> None:
     seen = await sniffed(browser, site.page("advert", "/film.mp4"))
     assert [each.url for each in seen.found.candidates] == [site.url("/film.mp4"), site.url("/clip.mp4")]
@@ -55,6 +57,7 @@ async def test_an_advertisement_from_where_such_things_come(site: Site, browser:
     assert (await sniffed(browser, url)).best.url == site.url("/film.mp4")
 
 
+@pytest.mark.nightly
 async def test_two_frames_deep_on_another_host(site: Site, browser: Browser) -> None:
     site.page("hlsjs", "/hls/main.m3u8", path="/player")
     inner = site.page("framed", site.url("/player", host="localhost"), path="/inner", hidden=False)
@@ -72,6 +75,7 @@ async def test_what_a_worker_fetches(site: Site, browser: Browser) -> None:
     assert seen.best.text.startswith("#EXTM3U")
 
 
+@pytest.mark.nightly
 async def test_a_manifest_that_the_page_has_made(site: Site, browser: Browser) -> None:
     text = "fetch(URL.createObjectURL(new Blob(['#EXTM3U\\n#EXTINF:100,\\n/hls/part0.ts\\n#EXT-X-ENDLIST\\n'])))"
     url = site.html(loads(text))
@@ -115,12 +119,14 @@ async def test_each_page_is_a_stranger_to_the_one_before(site: Site, browser: Br
     assert browser.starts == 1
 
 
+@pytest.mark.nightly
 async def test_a_file_tells_its_size_and_version(site: Site, browser: Browser) -> None:
     seen = await sniffed(browser, site.html("<video src=/film.mp4 muted autoplay></video>"))
     assert seen.best.size == len(site.data("/film.mp4"))
     assert (seen.best.received["etag"], seen.best.manifest) == ('"1"', False)
 
 
+@pytest.mark.nightly
 async def test_a_broadcast(site: Site, samples: Samples, browser: Browser) -> None:
     sound = samples.root / "sound.mp3"
     samples.run("-f", "lavfi", "-i", "sine=duration=2", "-c:a", "libmp3lame", "-write_xing", "0", sound)

@@ -114,6 +114,7 @@ async def test_ending_it_twice_is_ending_it() -> None:
             await worker.ask(extract("https://trials.test/film"))
 
 
+@pytest.mark.nightly
 async def test_it_ends_itself_at_the_deadline_when_nobody_else_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
