@@ -17,7 +17,7 @@ from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
 from reactor.settings import NAMES
 from tests.aria2.conftest import system_aria2c
-from tests.bots.modules import loaded
+from tests.bots.modules import settings
 from tests.cli.command import ROOT
 from tests.real.elsewhere import elsewhere, listening
 from tests.real.harness import running
@@ -53,8 +53,8 @@ def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
 @pytest.mark.parametrize(("name", "folder"), BOTS.items())
 def test_one_command_runs_a_bot_beside_the_reactor(name: str, folder: str) -> None:
     ours, reactor = services(name), services("compose.yaml")["reactor"]
-    (config,) = loaded(folder, "config" if folder == "telegram" else "client")
-    known = {each.upper() for each in (*NAMES, *config.Config.model_fields)}
+    own = settings(folder, "config" if folder == "telegram" else "client")
+    known = {each.upper() for each in (*NAMES, *own)}
     built = ours["bot"]["build"]
     assert (built["target"], built["args"]) == ("bot", {"BOT": folder})
     assert ("FROM", "reactor AS bot") in instructions()
