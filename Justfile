@@ -60,7 +60,7 @@ fuzz *arguments:
 demo *arguments:
     {{bin}}/python contrib/demo.py {{arguments}}
 
-# measure beside a poller, yt-dlp and bare aria2c, 15 minutes (needs nginx); `just bench quick` is only a look, 90 s; `just bench react`, `throughput`, `parts`, `scale`, `idle` or `machines` a part of it
+# measure beside a poller, yt-dlp and bare aria2c, 15 minutes (needs nginx and gcc); `just bench quick` is only a look, 90 s; `just bench react`, `throughput`, `parts`, `scale`, `idle` or `machines` a part of it
 bench *arguments:
     {{bin}}/python -m contrib.bench {{arguments}}
 

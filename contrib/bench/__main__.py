@@ -18,6 +18,7 @@ from rich.console import Console
 from contrib.bench import documents, footprint, latencies, machines, parts, proc, queues, report, small, throughput
 from contrib.bench.bench import FULL, QUICK, Bench, opened
 from contrib.bench.servers import find_nginx
+from contrib.bench.slow_disk import find_compiler
 from contrib.bench.validity import Invalid
 
 FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
@@ -51,6 +52,8 @@ GROUPS = {
     "machines": ("postgres",),
 }
 """What belongs together, each for three minutes at most; several machines take longer."""
+NOT_QUICK = ("several-small", "paced", "large-parts", "slow-disk")
+"""What a look goes without, unless it is asked for."""
 EXTRA = ("aria2p", "matplotlib")
 PACES = ("full", "quick")
 CONSOLE_WIDTH = 120
@@ -67,6 +70,8 @@ def main() -> int:
     began = time.monotonic()
     try:
         find_nginx()
+        if "slow-disk" in wanted.only:
+            find_compiler()
         rows = _measure(wanted, lambda text: errors.print(f"{time.monotonic() - began:5.0f} s  {text}", style="dim"))
     except Invalid as error:
         errors.print(f"bench: the run is invalid: {error}", style="bold red", markup=False, soft_wrap=True)
@@ -111,7 +116,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"{unknown[0]!r} is none of {', '.join((*PACES, *GROUPS))}")
     wanted.quick = "quick" in wanted.what
     groups = [figure for name in wanted.what for figure in GROUPS.get(name, ())]
-    wanted.only = [*groups, *(wanted.only or ())] or [*FIGURES]
+    all_ = [name for name in FIGURES if not wanted.quick or name not in NOT_QUICK]
+    wanted.only = [*groups, *(wanted.only or ())] or all_
     return wanted
 
 

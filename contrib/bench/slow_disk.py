@@ -46,11 +46,17 @@ class SlowDisk:
             raise Invalid(f"{who} synced {self.syncs} times instead of {least} at least: the disk was not slow for it")
 
 
-def slow_disk(folder: Path) -> SlowDisk:
-    """Make one. Raises Invalid where there is no compiler."""
+def find_compiler() -> str:
+    """Where one is. Raises Invalid, with what to do, when there is none."""
     compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
     if compiler is None:
         raise Invalid("a compiler is missing, which makes a disk slow (Debian: apt install gcc)")
+    return compiler
+
+
+def slow_disk(folder: Path) -> SlowDisk:
+    """Make one. Raises Invalid where there is no compiler."""
+    compiler = find_compiler()
     disk = SlowDisk(folder / "slow_disk.so", folder / "aria2c", folder / "syncs")
     command = [compiler, "-shared", "-fPIC", "-nostdlib", "-O1", "-o", str(disk.library), str(SOURCE)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
