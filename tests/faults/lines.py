@@ -4,6 +4,7 @@ the tests that show it: those that carry `@pytest.mark.fault(...)` with the numb
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -128,13 +129,21 @@ def named(*, nightly: bool = True) -> dict[int, list[str]]:
     for path in sorted(TESTS.rglob("test_*.py")):
         if "mark.fault" not in (text := path.read_text()):
             continue
-        for node in ast.walk(ast.parse(text)):
+        for node in _parsed(text):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 if not nightly and any(ast.unparse(mark) == "pytest.mark.nightly" for mark in node.decorator_list):
                     continue
                 for number in (number for mark in node.decorator_list for number in _numbers(mark)):
                     found.setdefault(number, []).append(f"{path.relative_to(TESTS)}::{node.name}")
     return found
+
+
+@cache
+def _parsed(text: str) -> list[ast.AST]:
+    """Its functions, also those of its classes."""
+    body = ast.parse(text).body
+    classes = [each for each in body if isinstance(each, ast.ClassDef)]
+    return [*body, *(each for one in classes for each in one.body)]
 
 
 def _numbers(mark: ast.expr) -> list[int]:
