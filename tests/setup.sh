@@ -33,15 +33,8 @@ programs() {
   fi
 }
 
-# apt-get and npm wait for the network and the disk, pip for the network and one processor: side by side.
-others() {
-  programs
-  if command -v npm >/dev/null; then
-    npm install --prefix tests/pages >/dev/null
-  fi
-}
-
-others & installing=$!
+# apt-get waits for the network and the disk, pip for the network and one processor: side by side.
+programs & installing=$!
 trap 'wait "$installing" || true' EXIT  # apt-get is not left behind half way
 ready=.venv/.reactor-ready
 if [[ $ready -nt pyproject.toml && $ready -nt constraints.txt && $ready -nt tests/setup.sh ]]; then
@@ -58,7 +51,11 @@ else
   # site-packages), or few of hundreds.
   unused='pip|setuptools|pkg_resources|numpy|matplotlib|mpl_toolkits|fontTools|mypyc?|pygments'
   unused+='|yt_dlp/extractor|gallery_dl/extractor|sqlalchemy/dialects/(mssql|mysql|oracle)'
-  .venv/bin/python -m compileall -qq -j 0 -x "/site-packages/($unused)/|/(tests|SelfTest)/" .venv/lib || true
+  .venv/bin/python -m compileall -qq -j 0 -x "/site-packages/($unused)/|/(tests|SelfTest)/" .venv/lib & compiling=$!
   wait "$installing"
+  if command -v npm >/dev/null; then
+    .venv/bin/python -m tests.pages.players
+  fi
+  wait "$compiling" || true
   touch "$ready"
 fi

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -280,9 +281,11 @@ async def test_nothing_that_is_told_or_shown_holds_a_secret(tmp_path: Path) -> N
         ]
         reactor.add(*urls)
         shown: set[str] = set()
+        looks = count()
 
         def final() -> bool:
-            shown.update(_command_lines(reactor))
+            if next(looks) % 5 == 0:  # to read what every process of the machine was started by takes long
+                shown.update(_command_lines(reactor))
             return all(row["status"] in ("downloaded", "failed") for row in reactor.rows())
 
         await reactor.until(final)

@@ -70,6 +70,4 @@ async def test_bot_uploader_and_reactor_serve_an_evening_and_outlive_a_kill(tmp_
 
 def _built(folder: str, names: list[str]) -> set[str]:
     """What is no part of a copy of the repository."""
-    return {
-        name for name in names if name in (".git", "node_modules", "__pycache__") or name.startswith((".venv", ".mypy"))
-    }
+    return {name for name in names if name in (".git", "fetched", "__pycache__") or name.startswith((".venv", ".mypy"))}
