@@ -4,12 +4,16 @@ read     its playlist is read into a plan, by a process that can be killed
 driven   a second aria2c is started and connected; the parts are handed over in batches, and their ends heard
 checked  each part is looked at, and its clock read
 joined   the same, and ffmpeg makes one film of them
+
+python -m contrib.bench.part_bounds SHORT LONG    the MiB by which a process grows that reads and holds LONG's plan
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +23,7 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from contrib.bench.bench import Bench
+from contrib.bench.proc import peak_mib
 from contrib.bench.streams import AT_ONCE, Stream, check_film
 from contrib.bench.subjects import write_conf
 from contrib.bench.validity import Invalid, Samples, check_bytes
@@ -73,6 +78,25 @@ def open_steps(bench: Bench, stream: Stream, rounds: int) -> Iterator[Steps]:
         steps = Steps(bench, stream, rounds, portal, context)
         steps.once()
         yield steps
+
+
+def plan_mib(short: Stream, long: Stream) -> float:
+    """MiB by which a process that has read the playlist of `short` grows with the plan of `long`."""
+    command = [sys.executable, "-m", __name__, short.playlist, long.playlist]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    if done.returncode:
+        raise Invalid(f"the plan of {len(long.names)} parts was not read: {done.stderr[-500:]}")
+    return float(done.stdout)
+
+
+async def _grown(*playlists: str) -> float:
+    """Read and hold the plans; how much the last of them has added."""
+    plans, peaks = list[Extraction](), list[float]()
+    async with open_context() as context:
+        for playlist in playlists:
+            plans.append(await extract_manifest(playlist, context, kind=Kind.YTDLP))
+            peaks.append(peak_mib(os.getpid()))
+    return peaks[-1] - peaks[-2]
 
 
 async def _one(folder: Path, stream: Stream, context: Context) -> dict[str, float]:
@@ -134,3 +158,7 @@ async def _driven(conf: Path, staged: Path, plan: Extraction) -> dict[str, float
     if failed:
         raise Invalid(f"{len(failed)} parts failed")
     return {"started": started, "driven": took}
+
+
+if __name__ == "__main__":
+    print(anyio.run(_grown, *sys.argv[1:]))
