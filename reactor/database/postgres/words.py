@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from re import Match
+from typing import TypeVar
 
 from reactor.database.contract import TRUE_WORDS
 from reactor.database.sql import crashes, downloads, lists, order, plans, statements, table, unserved
@@ -27,6 +28,7 @@ RANK = "(CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) EL
 """As the index has it of old; PostgreSQL makes a table of no IN."""
 BEGUN = ("started_at", "finished_at", "file_path")
 
+T = TypeVar("T")
 Rule = tuple[re.Pattern[str], str | Callable[[Match[str]], str]]
 
 
@@ -41,22 +43,12 @@ class Words:
 
     def sql(self, statement: str) -> str:
         """A shared statement as psycopg takes it."""
-        made = self._made.get(statement)
-        if made is None:
-            if len(self._made) >= KEPT_MAX:
-                self._made.clear()
-            made = self._made[statement] = PLACEHOLDER.sub(_placeholder, self.spoken(statement))
-        return made
+        return _once(self._made, statement, lambda one: PLACEHOLDER.sub(_placeholder, self.spoken(one)))
 
     def numbered(self, statement: str) -> tuple[str, tuple[str | int, ...]]:
         """A shared statement as the server takes it, with `$1` and so on, and what these stand for: names, or places in
         a sequence."""
-        made = self._numbered.get(statement)
-        if made is None:
-            if len(self._numbered) >= KEPT_MAX:
-                self._numbered.clear()
-            made = self._numbered[statement] = _numbered(self.spoken(statement))
-        return made
+        return _once(self._numbered, statement, lambda one: _numbered(self.spoken(one)))
 
     def spoken(self, statement: str) -> str:
         """A shared statement, or a part of one, in PostgreSQL's words; its placeholders are left alone."""
@@ -180,6 +172,15 @@ RULES: list[Rule] = [
     (re.compile(r"\bfinished_at DESC\b"), "finished_at DESC NULLS LAST"),
 ]
 PLACEHOLDER = pattern(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|:([A-Za-z_]\w*)|\?|%")
+
+
+def _once(made: dict[str, T], statement: str, make: Callable[[str], T]) -> T:
+    found = made.get(statement)
+    if found is None:
+        if len(made) >= KEPT_MAX:
+            made.clear()
+        found = made[statement] = make(statement)
+    return found
 
 
 def _placeholder(found: Match[str]) -> str:

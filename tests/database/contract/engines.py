@@ -15,6 +15,7 @@ from reactor.database.postgres import queue, store
 from reactor.database.store import Store
 from reactor.database.table import Table
 from reactor.server_address import ServerAddress
+from tests.database.postgres.kept import Kept
 from tests.database.sqlite.bot import opened
 
 
@@ -91,7 +92,7 @@ class Postgres:
 
     def __init__(self, url: str) -> None:
         self._address = ServerAddress(url)
-        self._kept: psycopg.Connection[Any] | None = None
+        self._kept = Kept(self._address.conninfo, psycopg.ClientCursor)
         self.place = url
         self.sqlalchemy = url.replace("postgresql://", "postgresql+psycopg://")
 
@@ -104,16 +105,11 @@ class Postgres:
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         said = statement.replace("id INTEGER PRIMARY KEY", IDENTITY).replace("%", "%%").replace("?", "%s")
         given = [_written(value) for value in values]
-        if self._kept is None or self._kept.closed:
-            where, how = self._address.conninfo, psycopg.ClientCursor
-            self._kept = psycopg.connect(where, autocommit=True, cursor_factory=how)
-        cursor = self._kept.execute(said.encode(), given)
-        return cursor.fetchall() if cursor.description else []
+        return self._kept.sql(said, given)
 
     def close(self) -> None:
         """End the bot's connection."""
-        if self._kept is not None:
-            self._kept.close()
+        self._kept.close()
 
     def odd(self, value: object, instead: object = None) -> object:
         return instead

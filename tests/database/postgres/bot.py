@@ -10,6 +10,7 @@ import psycopg
 from reactor.database import engine
 from reactor.database.store import Store
 from reactor.database.table import Table
+from tests.database.postgres.kept import Kept
 
 
 class Bot:
@@ -17,7 +18,7 @@ class Bot:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._kept: psycopg.Connection[Any] | None = None
+        self._kept = Kept(url)
 
     def store(self, owner: str = "me") -> AbstractAsyncContextManager[Store]:
         """The daemon's side."""
@@ -29,20 +30,11 @@ class Bot:
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What a connection of its own commits; another one after the server was away."""
-        try:
-            if self._kept is not None and not self._kept.closed:
-                self._kept.execute("SELECT 1")
-        except psycopg.OperationalError:
-            self.close()
-        if self._kept is None or self._kept.closed:
-            self._kept = psycopg.connect(self.url, autocommit=True)
-        cursor = self._kept.execute(statement.encode(), values or None)
-        return cursor.fetchall() if cursor.description else []
+        return self._kept.sql(statement, values or None)
 
     def close(self) -> None:
         """End its connection."""
-        if self._kept is not None:
-            self._kept.close()
+        self._kept.close()
 
     def flushed(self, statement: str, first: str | None = None) -> tuple[Any, ...]:
         """One row of the server's statistics, with what has been counted up to now: of `first`, which is carried out

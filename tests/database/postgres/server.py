@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import psycopg
 
 from reactor import SyncQueue
+from tests.database.postgres.kept import Kept
 from tests.tools import needed
 
 PROGRAM = "pg_ctlcluster"
@@ -62,7 +63,7 @@ class Server:
         self._data = str(folder / "data")
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
-        self._kept = dict[str, psycopg.Connection[Any]]()
+        self._kept = dict[str, Kept]()
         self._used = set[str]()
         self._made: Made | None = None
 
@@ -93,8 +94,8 @@ class Server:
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """It does not wait for those who are connected; with SIGQUIT, not for anything."""
-        for database in list(self._kept):
-            self._let_go(database)
+        for kept in self._kept.values():
+            kept.close()
         if self._process is not None:
             self._process.send_signal(number)
             try:
@@ -131,15 +132,10 @@ class Server:
 
     def sql(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Ask it, as its administrator."""
-        connection = self._kept.get(database)
-        if connection is None or connection.closed:
-            connection = self._kept[database] = psycopg.connect(self.url(database), autocommit=True)
-        cursor = connection.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
+        return self._to(database).sql(statement)
 
-    def _let_go(self, database: str) -> None:
-        if (connection := self._kept.pop(database, None)) is not None:
-            connection.close()
+    def _to(self, database: str) -> Kept:
+        return self._kept.setdefault(database, Kept(self.url(database)))
 
     @contextmanager
     def database(self, template: str | None = None, *, made: bool = False) -> Iterator[str]:
@@ -166,12 +162,12 @@ class Server:
         try:
             yield self.url(name)
         finally:
-            self._let_go(name)
+            self._to(name).close()
             self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
             if not (made and self._made and self._made.is_again()):
                 self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public", name)
                 self._made = None if made else self._made
-            self._let_go(name)
+            self._to(name).close()
             self._used.discard(name)
 
 

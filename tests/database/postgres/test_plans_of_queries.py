@@ -26,8 +26,8 @@ from tests.core.world import one_file
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.prepared import prepared
 from tests.database.postgres.server import Server
+from tests.database.states import NOW, UNDER_WAY
 
-NOW = 1_800_000_000.0
 FINISHED = 100_000
 FIRST = FINISHED + 1
 WAITING = 20_000
@@ -59,14 +59,7 @@ async def bot(postgres: Server, full: str) -> AsyncIterator[Bot]:
                     CASE WHEN i % 4 = 2 THEN 1 ELSE 0 END, CASE WHEN i % 2 = 0 AND i > 9 THEN i / 100 END, i
                 FROM generate_series(1, {FINISHED}) AS i"""
             )
-            filled.sql(
-                f"""INSERT INTO downloads (url, status, cancelled, attempt, stage, next_attempt_at) VALUES
-                ('u', 'pending', 0, 0, NULL, NULL), ('u', 'pending', 1, 0, NULL, NULL),
-                ('u', 'pending', 0, 1, 'waiting', {NOW + 9}), ('u', 'downloading', 0, 1, 'fetching', NULL),
-                ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL),
-                ('u', 'choosing', 0, 1, 'waiting', {NOW + 19}), ('u', 'choosing', 1, 1, 'waiting', {NOW + 19}),
-                ('u', 'choosing', 0, 1, 'waiting', {NOW - 1})"""
-            )
+            filled.sql(UNDER_WAY)
             filled.sql("UPDATE downloads SET claimed_by = 'me' WHERE status = 'downloading'")
             filled.sql(
                 """INSERT INTO downloads (url, owner, added_date)

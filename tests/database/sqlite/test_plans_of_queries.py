@@ -19,9 +19,9 @@ from reactor.database.table import ChangeCursor
 from reactor.errors import Failure
 from reactor.lists import Entry
 from reactor.models import Kind, Stage
+from tests.database.states import NOW, UNDER_WAY
 
 FINISHED = 20_000
-NOW = 1_800_000_000.0
 OWNERS = 50
 STATEMENTS_MAX = 35
 
@@ -37,14 +37,7 @@ def long_table(table: sqlite3.Connection) -> sqlite3.Connection:
             1, 'f', i % 4 = 2 FROM n""",
         (FINISHED,),
     )
-    table.execute(
-        f"""INSERT INTO downloads (url, status, cancelled, attempt, stage, next_attempt_at) VALUES
-        ('u', 'pending', 0, 0, NULL, NULL), ('u', 'pending', 1, 0, NULL, NULL),
-        ('u', 'pending', 0, 1, 'waiting', {NOW + 9}), ('u', 'downloading', 0, 1, 'fetching', NULL),
-        ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL),
-        ('u', 'choosing', 0, 1, 'waiting', {NOW + 19}), ('u', 'choosing', 1, 1, 'waiting', {NOW + 19}),
-        ('u', 'choosing', 0, 1, 'waiting', {NOW - 1})"""
-    )
+    table.execute(UNDER_WAY)
     return table
 
 
