@@ -43,6 +43,7 @@ from reactor.database.sql.connection import (
     empties,
     has_table,
     machine_name,
+    read_still,
     ring,
     still,
     storable,
@@ -114,8 +115,8 @@ class PostgresConnection:
         self.rings = False
         """Others are woken with the next COMMIT."""
         self._read_only = read_only
-        self._begun = False
-        """A transaction whose statements are sent together."""
+        self._begun = self._claims = False
+        """A transaction whose statements are sent together; one that claims."""
         self._opening = 0
         """Of these so many only begin it."""
 
@@ -169,8 +170,13 @@ class PostgresConnection:
         """As `execute`, of a statement that only reads: it need not be sent before the next one."""
         return self._asked(sql, parameters) if self.prepares else self.execute(sql, parameters)
 
-    def begin_together(self, *statements: str) -> None:
-        """Begin a transaction by these, which are sent with the first one whose answer is read."""
+    def begin(self, *statements: str, claims: bool = False) -> None:
+        """Begin a transaction by these. Where statements are prepared they are sent with the first one whose answer is
+        read. `claims`: it is committed first, and on the disk afterwards (FLUSH)."""
+        self._claims = claims
+        if not self.prepares:
+            self.raw.execute("; ".join(statements).encode())
+            return
         for each in statements:
             self._together.ask(each)
         self._begun, self._opening = True, len(self._together)
@@ -189,7 +195,8 @@ class PostgresConnection:
     def _commit(self) -> Cursor:
         begun, self._begun = self._begun, False
         rings, self.rings = self.rings, False
-        statements = ["COMMIT", *([NOTIFY] if rings else [])]
+        claims, self._claims = self._claims, False
+        statements = ["COMMIT", *(FLUSH if claims else ()), *([NOTIFY] if rings else [])]
         if (
             begun
             and len(self._together) == self._opening
@@ -312,22 +319,25 @@ def lock_key(what: str) -> str:
 
 
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-CLAIMING = "BEGIN", f"SELECT pg_advisory_xact_lock({lock_key(CLAIMS)})"
-"""The turns of owners, and what limits them, are read and written by one claim after the other."""
+CLAIMING = (
+    "BEGIN",
+    f"SELECT set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock({lock_key(CLAIMS)})",
+)
+"""The turns of owners, and what limits them, are read and written by one claim after the other. The next one need not
+wait until this one is on the disk; who has claimed does (FLUSH)."""
+FLUSH = "BEGIN", "SELECT pg_logical_emit_message(true, 'reactor', '')", "COMMIT"
+"""What was committed before is on the disk then, and wherever else `synchronous_commit` wants it."""
 
 
 @begin.register
 def _begin(connection: PostgresConnection, kind: str) -> None:
     """DEFERRED reads as it was at one moment; one that writes sees what was committed before each statement, and locks
     the rows that it is about to change."""
-    if connection.prepares:
-        connection.begin_together(*(CLAIMING if kind == ALONE else [READING if kind == "DEFERRED" else "BEGIN"]))
-        return
     if kind != ALONE:
-        connection.raw.execute(READING if kind == "DEFERRED" else "BEGIN")
+        connection.begin(READING if kind == "DEFERRED" else "BEGIN")
         return
     try:
-        connection.raw.execute("; ".join(CLAIMING))
+        connection.begin(*CLAIMING, claims=True)
     except BaseException:
         if connection.in_transaction:
             connection.raw.execute("ROLLBACK")
@@ -353,7 +363,7 @@ def _savepoint(connection: PostgresConnection) -> Iterator[None]:
 
 STILL = """WITH locked AS MATERIALIZED (
     SELECT * FROM downloads WHERE id = ANY (:wanted) FOR UPDATE SKIP LOCKED
-    ) SELECT id FROM locked AS downloads WHERE {}"""
+    ) SELECT {} FROM locked AS downloads WHERE {}"""
 """The rows are found by their ids, locked, and asked as they are then. With the condition beside the ids the planner
 reads the index of all that wait, where it takes them for few."""
 
@@ -363,8 +373,15 @@ def _still(connection: PostgresConnection, ids: Sequence[int], which: str, asked
     """Locked until the end of the transaction; a row that another one is about to change is left to that."""
     if not ids:
         return ids
-    locked = {id for (id,) in connection.execute(STILL.format(which), {**asked, "wanted": list(ids)}).fetchall()}
+    locked = {id for (id,) in read_still(cast("Connection", connection), "id", ids, which, asked)}
     return [id for id in ids if id in locked]
+
+
+@read_still.register
+def _read_still(
+    connection: PostgresConnection, columns: str, ids: Sequence[int], which: str, asked: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    return connection.execute(STILL.format(columns, which), {**asked, "wanted": list(ids)}).fetchall()
 
 
 @ring.register

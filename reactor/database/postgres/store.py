@@ -16,6 +16,7 @@ from reactor.core.commands import PollRows, Save
 from reactor.core.events import LeaseRenewed, TakenOver
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended
+from reactor.database.postgres import claims as claims
 from reactor.database.postgres import machines, mirrors
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.compatibility import fit_checked

@@ -56,9 +56,13 @@ class Words:
             statement = fragment.sub(said, statement)
         return statement
 
+    def type_of(self, column: str) -> str:
+        """As the server names it."""
+        return self._types.get(column, "text")
+
     def is_text(self, column: str) -> bool:
         """True for one that takes any text."""
-        return self._types.get(column, "text").startswith(("text", "character", "citext"))
+        return self.type_of(column).startswith(("text", "character", "citext"))
 
     def is_number(self, column: str) -> bool:
         """True for one that holds numbers."""

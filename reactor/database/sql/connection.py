@@ -7,6 +7,7 @@ is a fragment with a name of its own (`statements.FREE`), which an engine may re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import singledispatch
@@ -172,6 +173,15 @@ def still(connection: Connection, ids: Sequence[int], which: str, asked: Mapping
     """Those of `ids` that meet the condition `which` yet, and will until the end of the transaction; where others can
     write meanwhile."""
     return ids
+
+
+@singledispatch
+def read_still(
+    connection: Connection, columns: str, ids: Sequence[int], which: str, asked: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """What stands in those of `ids` of which `still` speaks."""
+    statement = f"SELECT {columns} FROM downloads WHERE id IN (SELECT value FROM json_each(?))"
+    return connection.execute(statement, (json.dumps(ids),)).fetchall()
 
 
 @singledispatch

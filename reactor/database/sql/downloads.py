@@ -17,7 +17,7 @@ from reactor.core.turns import Caps
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
 from reactor.database.sql import admission, crashes, defaults, history, lists, plans, turns
-from reactor.database.sql.connection import ALONE, Connection, columns, ring, transaction
+from reactor.database.sql.connection import ALONE, Connection, columns, read_still, ring, transaction
 from reactor.database.sql.per_row import RowUpdater, until_taken
 from reactor.database.sql.statements import LATER, OVER, READY, RETRY, instance_of
 from reactor.database.store import ByText, Polled, not_told
@@ -114,9 +114,8 @@ def _poll(
             more = turns.ripen(connection, updater, asked) or more
             ripe = admission.unowned(connection, owner_column, asked)  # which was not ready before
             more = admission.own(connection, updater, ripe, owner_column, asked) or more
-        order = turns.next_rows(connection, asked, DUE, room + 1, command.caps, updater) if claiming else []
+        order, wanted = _next(connection, asked, room, command.caps, updater) if claiming else ([], NOTHING)
         due = [turn.id for turn in order]
-        wanted = _asked_for(connection, due) if due else NOTHING
         told = {id: found for id in due[:room] if (found := by_text(wanted.urls[id])) is not None}
         if wanted.parents:
             lists.claim(connection, [id for id in due[:room] if id in wanted.parents], updater, asked)
@@ -292,24 +291,39 @@ class _Wanted:
 
 
 NOTHING = _Wanted({}, {}, {}, (), False)
-WANTED = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT}, {lists.HAS_ENTRIES},
-    EXISTS (SELECT 1 FROM reactor_defaults), EXISTS (SELECT 1 FROM reactor_crashes)
-    FROM downloads WHERE id IN (SELECT value FROM json_each(?))"""
+WANTED = f"""id, url, {OPTIONS}, {OWNER}, {lists.PARENT}, {lists.HAS_ENTRIES},
+    EXISTS (SELECT 1 FROM reactor_defaults), EXISTS (SELECT 1 FROM reactor_crashes)"""
 """Mostly nobody has said what his rows ask for, and the process has died with none: that is not looked up then."""
+BUSY_TRIES = 5
+"""So often rows are passed over that somebody else is about to change, or has just changed."""
 
 
-def _asked_for(connection: Connection, ids: Sequence[int]) -> _Wanted:
-    found = connection.execute(WANTED, (json.dumps(ids),)).fetchall()
+def _next(
+    connection: Connection, asked: Mapping[str, Any], room: int, caps: Caps, updater: RowUpdater
+) -> tuple[list[turns.Turn], _Wanted]:
+    """The rows for so many slots and the one behind them, and what stands in them. Nobody else changes them now."""
+    busy: list[int] = json.loads(asked["held"])
+    for _ in range(BUSY_TRIES):
+        order = turns.next_rows(connection, {**asked, "held": json.dumps(busy)}, DUE, room + 1, caps, updater)
+        wanted = _asked_for(connection, [turn.id for turn in order], asked) if order else NOTHING
+        if len(wanted.urls) == len(order):
+            break
+        busy += [turn.id for turn in order if turn.id not in wanted.urls]
+    return [turn for turn in order if turn.id in wanted.urls], wanted
+
+
+def _asked_for(connection: Connection, ids: Sequence[int], asked: Mapping[str, Any]) -> _Wanted:
+    found = read_still(connection, WANTED, ids, DUE, asked)
     owners = {id: owner for id, _, _, told, *_ in found if (owner := rows.owner(told))}
     any_default = any(row[6] for row in found)
     below = defaults.of_owners(connection, {owners.get(id, "") for id in ids}) if any_default else {}
-    asked = {
+    options = {
         id: Asked(rows.text(text), below.get(owners.get(id, "")), entry=parent is not None)
         for id, _, text, _, parent, *_ in found
     }
     return _Wanted(
         urls={id: rows.url(url) for id, url, *_ in found},
-        asked=asked,
+        asked=options,
         owners=owners,
         parents=[row[0] for row in found if row[5]],
         crashes=any(row[7] for row in found),
@@ -339,7 +353,7 @@ def _claim(
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
     returning = f"id, attempt, url, retry_count, progress, error_code, added_date, {lists.PARENT}"
     values = {**asked, "told": json.dumps([*told])}
-    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning, DUE)
+    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning, which=None)
     generations = lists.generations(connection, [row[0] for _, row in done if row[7] is not None])
     claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):

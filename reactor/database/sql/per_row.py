@@ -45,12 +45,14 @@ class RowUpdater:
         ways: Sequence[str],
         asked: Mapping[str, Any],
         returning: str = "id",
-        which: str = "TRUE",
+        which: str | None = "TRUE",
     ) -> list[tuple[int, tuple[Any, ...]]]:
         """Set for each of `ids` the first of `ways` (assignments) that its row takes: for each row that took one,
-        which it was, and `returning` of it. Those that do not meet the condition `which` any more are left out.
-        Raises RowRejected."""
-        wanted = still(connection, [id for id in ids if id not in self.passed], which, asked)
+        which it was, and `returning` of it. Those that do not meet the condition `which` any more are left out;
+        None: they are known to meet it (`read_still`). Raises RowRejected."""
+        wanted: Sequence[int] = [id for id in ids if id not in self.passed]
+        if which is not None:
+            wanted = still(connection, wanted, which, asked)
         groups = [[id] for id in wanted] if self._one_by_one else [wanted] if wanted else []
         done = []
         for group in groups:

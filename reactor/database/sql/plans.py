@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, singledispatch
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -119,12 +119,13 @@ def store_published(connection: Connection, attempt: Attempt) -> None:
     )
 
 
+FORGET = "DELETE FROM reactor_plans WHERE download_id = ? AND attempt <= ? RETURNING length(plan)"
+
+
+@singledispatch
 def forget(connection: Connection, attempt: Attempt) -> None:
     """Nothing of the attempt is left. What a later one plans stays."""
-    gone = connection.execute(
-        "DELETE FROM reactor_plans WHERE download_id = ? AND attempt <= ? RETURNING length(plan)",
-        (attempt.download_id, attempt.number),
-    ).fetchall()
+    gone = connection.execute(FORGET, (attempt.download_id, attempt.number)).fetchall()
     if gone == [(0,)]:
         connection.execute("DELETE FROM reactor_plan_pieces WHERE download_id = ?", (attempt.download_id,))
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, singledispatch
 from typing import Any
 
 from reactor.core import commands
@@ -92,6 +92,8 @@ class Turn:
     """As it is stored."""
     tag: float | None = None
     """Of the queue, once the row is begun; None where no row has an owner."""
+    written: bool = False
+    """The owner's account says as much, or more."""
 
 
 def ripen(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> bool:
@@ -123,6 +125,7 @@ def next_rows(
 ) -> list[Turn]:
     """At most `limit` rows of those that are `due` (a condition, with the values in `asked`), the first one first. Rows
     of those who have had what they may have in a day are put off, by `updater`."""
+    ahead = ask_page(connection, asked, due)
     shared, unowned, gave_way, stored = connection.execute(SHARED).fetchone()
     if not shared and not gave_way and not caps.site_max:
         return [Turn(id) for id in in_turn(connection, asked, due, None, limit)]
@@ -130,7 +133,7 @@ def next_rows(
     look, turns = _Look(connection, asked, due, caps, updater), list[Turn]()
     waiting, begun = list[_Candidate](), list[_Candidate]()
     there = {"shared": bool(shared), "unowned": bool(unowned), "gave_way": bool(gave_way)}
-    while waiting := waiting or look.again(begun) or look.waiting(cursor, **there):
+    while waiting := waiting or look.again(begun) or look.waiting(cursor, ahead, **there):
         those = [Waiting(look.tag(each.account), look.begun[each.account], each.row) for each in waiting]
         place = next_of(those, queue_tag)
         chosen = waiting.pop(place)
@@ -138,7 +141,8 @@ def next_rows(
         if first is None:
             continue
         queue_tag = counted(those[place].tag, queue_tag)
-        turns.append(Turn(first, chosen.owner, queue_tag if shared else None))
+        tag = queue_tag if shared else None
+        turns.append(Turn(first, chosen.owner, tag, look.has_had(chosen.account, queue_tag)))
         if len(turns) == limit:
             break
         look.begin(chosen.account, first)
@@ -169,7 +173,7 @@ def served(
     shared = [each for each in turns if each.tag is not None]
     if not shared:
         return
-    connection.executemany(SERVED, [(contract.account(each.owner), each.tag) for each in shared])
+    connection.executemany(SERVED, [(contract.account(each.owner), each.tag) for each in shared if not each.written])
     last = shared[-1]
     cursor = last.owner if isinstance(last.owner, str | int) else None
     stored = json.dumps({"tag": last.tag, "cursor": cursor})
@@ -255,7 +259,7 @@ class _Look:
         self._connection, self._asked, self._due = connection, asked, due
         self._caps, self._updater = caps, updater
         self._held: list[int] = json.loads(asked["held"])
-        self._tags, self._spent = dict[str, float](), dict[str, Spent]()
+        self._tags, self._spent, self._known = dict[str, float](), dict[str, Spent](), set[str]()
         self._yielded = dict[str, list[int]]()
         self.begun = Counter[str]()
         self._under_way, self._sites = Counter[str](), Counter[str | None]()
@@ -265,18 +269,27 @@ class _Look:
                 self._sites[self._site(url)] += 1
 
     def waiting(
-        self, cursor: str | int | None, *, shared: bool = True, unowned: bool = True, gave_way: bool = True
+        self,
+        cursor: str | int | None,
+        ahead: Page | None = None,
+        *,
+        shared: bool = True,
+        unowned: bool = True,
+        gave_way: bool = True,
     ) -> list[_Candidate]:
         """The next owners that have a row which may begin, each with the first of them; whoever has none is passed
         over. Without `shared` no row that is ready has an owner, without `unowned` each has one; without `gave_way`
-        there is nothing that has given way."""
+        there is nothing that has given way; `ahead`: of `ask_page`."""
         self._yielded = yielded(self._connection, self._asked, self._due) if gave_way else {}
         nobodys = self.first(None) if unowned or self._yielded else None
         found = [] if nobodys is None else [_Candidate(None, "", nobodys, certain=True)]
-        for page in circle(self._connection, self._asked, self._due, cursor) if shared else ():
+        for page in circle(self._connection, self._asked, self._due, cursor, ahead) if shared else ():
             accounts = [contract.account(owner) for owner, *_ in page]
-            self.learn(["", *accounts])
-            for account, (owner, row, is_due, dated) in zip(accounts, page, strict=True):
+            for account, (owner, _, _, _, *had) in zip(accounts, page, strict=True):
+                if had and account == str(owner):
+                    self._note(account, *had)
+            self.learn(accounts if nobodys is None else ["", *accounts])
+            for account, (owner, row, is_due, dated, *_) in zip(accounts, page, strict=True):
                 certain = bool(is_due) and (self._caps == NO_CAPS or self._is_free(account, owner, row))
                 certain = certain and account not in self._yielded
                 first = row if certain else self.first(owner)
@@ -301,13 +314,26 @@ class _Look:
 
     def learn(self, accounts: Sequence[str]) -> None:
         """Read what these have had."""
-        found = self._connection.execute(ACCOUNTS, (json.dumps(accounts),))
-        for owner, tag, *spent in found.fetchall():
-            self._tags[owner], self._spent[owner] = tag, Spent(*spent)
+        unknown = [each for each in accounts if each not in self._known]
+        if not unknown:
+            return
+        self._known.update(unknown)
+        for found in self._connection.execute(ACCOUNTS, (json.dumps(unknown),)).fetchall():
+            self._note(*found)
+
+    def _note(self, account: str, tag: float | None, *spent: int) -> None:
+        """Who has had nothing yet has no tag."""
+        self._known.add(account)
+        if tag is not None:
+            self._tags[account], self._spent[account] = tag, Spent(*spent)
 
     def tag(self, account: str) -> float:
         """Seconds of slot."""
         return self._tags.get(account, 0.0)
+
+    def has_had(self, account: str, tag: float) -> bool:
+        """True when its account says so much."""
+        return account in self._tags and self._tags[account] >= tag
 
     def is_full(self, account: str) -> bool:
         """True when no more of its rows may be under way."""
@@ -368,22 +394,41 @@ class _Look:
         return site_of(contract.url(url)) if self._caps.site_max else None
 
 
+Page = Callable[[], list[tuple[Any, ...]]]
+"""The first page of a circle, once it is there; of each owner also what `ACCOUNTS` says of it, or NULL."""
+
+
+@singledispatch
+def ask_page(connection: Connection, asked: Mapping[str, Any], due: str) -> Page | None:
+    """The first page after the owner that was served last, where an engine can be asked for it before it is known who
+    that is. It counts for nothing where nobody was."""
+    return None
+
+
 def circle(
-    connection: Connection, asked: Mapping[str, Any], due: str, cursor: str | int | None
-) -> Iterator[list[tuple[Any, int, int, int]]]:
+    connection: Connection,
+    asked: Mapping[str, Any],
+    due: str,
+    cursor: str | int | None,
+    ahead: Page | None = None,
+) -> Iterator[list[tuple[Any, ...]]]:
     """All owners that have a row that is ready, from the one after `cursor` on, some at a time: each with the first of
     these, whether it is due, and whether it has a date."""
     at, wrapped, seen = cursor, cursor is None, set[Any]()
     while True:
-        statement = _owners(FROM_THE_FIRST if at is None else AFTER, due)
-        owners = connection.execute(statement, {**asked, "cursor": at, "window": WINDOW}).fetchall()
+        if ahead is not None and at is not None:
+            owners = ahead()
+        else:
+            statement = _owners(FROM_THE_FIRST if at is None else AFTER, due)
+            owners = connection.execute(statement, {**asked, "cursor": at, "window": WINDOW}).fetchall()
+        ahead, is_last = None, len(owners) < WINDOW
         new = [found for found in owners if found[0] not in seen]
         seen.update(found[0] for found in new)
         if new:
             yield new
-        if len(new) < len(owners) or (not owners and wrapped):
+        if len(new) < len(owners) or (is_last and wrapped):
             return
-        at, wrapped = (owners[-1][0], wrapped) if owners else (None, True)
+        at, wrapped = (None, True) if is_last else (owners[-1][0], wrapped)
 
 
 @cache

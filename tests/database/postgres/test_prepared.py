@@ -88,13 +88,16 @@ async def test_what_was_planned_for_a_small_table_does_not_read_a_large_one(
     assert [plan for plan in plans if "Seq Scan on downloads" in plan] == []
 
 
-async def test_a_row_that_a_bot_is_about_to_change_is_left_to_it(store: Store, bot: Bot) -> None:
-    bot.sql(ROWS.format(2))
+async def test_a_row_that_a_bot_is_about_to_change_is_left_to_it_and_the_next_one_begins(
+    store: Store, bot: Bot
+) -> None:
+    bot.sql(ROWS.format(3))
     with psycopg.connect(bot.url) as writing:
         writing.execute("UPDATE downloads SET cancelled = 1 WHERE id = 1")
+        assert await claimed(store) == [Attempt(2, 1)]
+        assert await claimed(store) == [Attempt(3, 1)]
         assert await claimed(store) == []
-        assert await claimed(store) == []
-    assert await claimed(store) == [Attempt(2, 1)]
+    assert await claimed(store) == []
     assert bot.sql("SELECT status FROM downloads WHERE id = 1") == [("cancelled",)]
 
 
