@@ -3,13 +3,11 @@ what a lost one costs. Server, reactors and web server share this machine."""
 
 from __future__ import annotations
 
+import re
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,14 @@ import psycopg
 
 from contrib.bench.bench import Bench
 from contrib.bench.bot import GLANCE_S, Bot
+from contrib.bench.claims import NOW, beside_sqlite, claims, filled
 from contrib.bench.latencies import POLL_S, download
 from contrib.bench.report import Row
-from contrib.bench.servers import PATIENCE_S, ROOT
+from contrib.bench.servers import PATIENCE_S
 from contrib.bench.small import make_small
 from contrib.bench.subjects import Reactor, Subject
 from contrib.bench.validity import Invalid, Samples, check_folder
-from reactor.core.commands import ChargeOwner, PollRows, ProgressOf, Save, SaveDownloaded, SaveProgress
+from reactor.core.commands import PollRows, ProgressOf, SaveProgress
 from reactor.core.lease import BEAT_S
 from reactor.database.engine import open_store
 from tests.database.postgres.server import Server, serving
@@ -38,22 +37,19 @@ DURABLE = {
     "max_connections": "100",
 }
 MACHINES = (1, 2, 4, 8)
-CLAIMERS = 8
 FILES_MAX = 200
 SMALL_S = 300.0
 """As long as these may take, on a machine with much else to do."""
-OWNERS = 10_000
-GREEDY = "greedy"
 PICKUP_MS, PICKUP_P99_MS = 15, 60
-CLAIMS_MIN = 600
 TAKEOVER_MAX_S = 35
 HOT_MIN = 99.0
 PROGRESSES, WRITES = 50, 200
 """Rows under way, and how often the progress of all is written."""
 BYTES, RATE = 20_000_000, 100_000
 """Of a file that is under way for as long as it is needed."""
-NOW = 1_800_000_000.0
 DATABASE = "bot"
+SETTLE_S = 15.0
+STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.{0,80})")
 
 
 class PostgresBot(Bot):
@@ -102,7 +98,14 @@ class PostgresReactor(Reactor):
 def postgres(bench: Bench) -> list[Row]:
     """All figures of a queue on a server."""
     with serving(**DURABLE) as server:
-        figures: tuple[Callable[[Bench, Server], list[Row]], ...] = (_pickups, _claims, _small, _progress, _takeover)
+        figures: tuple[Callable[[Bench, Server], list[Row]], ...] = (
+            _pickups,
+            _claims,
+            _idle,
+            _small,
+            _progress,
+            _takeover,
+        )
         rows: list[Row] = []
         for figure in figures:
             bench.say(f"postgres: {figure.__name__.strip('_')}")
@@ -126,101 +129,28 @@ def _pickups(bench: Bench, server: Server) -> list[Row]:
                 time.sleep(pause)
                 samples.add(download(bench, subject, 0)[0])
     return [
-        _row("pick-up, median", "ms", theirs.median, ours.median, f"≤ {PICKUP_MS} ms", theirs.median <= PICKUP_MS),
-        _row("pick-up, p99", "ms", theirs.p99, ours.p99, f"≤ {PICKUP_P99_MS} ms", theirs.p99 <= PICKUP_P99_MS),
+        beside_sqlite(
+            "pick-up, median", "ms", theirs.median, ours.median, f"≤ {PICKUP_MS} ms", theirs.median <= PICKUP_MS
+        ),
+        beside_sqlite("pick-up, p99", "ms", theirs.p99, ours.p99, f"≤ {PICKUP_P99_MS} ms", theirs.p99 <= PICKUP_P99_MS),
     ]
 
 
-def _row(figure: str, unit: str, measured: float, sqlite: float | None, target: str | None, met: bool | None) -> Row:
-    ratio = None if sqlite is None else (measured / sqlite if unit.endswith(("/s", "/min")) else sqlite / measured)
-    note = "PostgreSQL: the rival is one reactor on SQLite; fsync is on. All share this machine."
-    return Row(f"PostgreSQL: {figure}", unit, measured, sqlite, ratio, target, met, note)
-
-
-# Claims
-
-
 def _claims(bench: Bench, server: Server) -> list[Row]:
-    """Rows of many owners, one of them greedy: claimed, ended and charged, in commits of their own."""
-    each = bench.scale.claims
-    url = server.url(DATABASE)
-    path = bench.place("sqlite") / "bot.db"
-    for place in (url, str(path)):
-        anyio.run(_filled, place, each * CLAIMERS * 2)
-    ours = _claimed(str(path), 1, each)
-    rows = []
-    for machines in (1, CLAIMERS):
-        theirs = _claimed(url, machines, each)
-        whole = machines == CLAIMERS
-        rows.append(
-            _row(
-                f"fair claims with their ends, {machines} machine{'s' if whole else ''}, beside SQLite's one",
-                "claims/s",
-                theirs,
-                ours,
-                f"≥ {CLAIMS_MIN}/s" if whole else None,
-                theirs >= CLAIMS_MIN if whole else None,
-            )
-        )
-    return rows
+    return claims(bench, server, DATABASE)
 
 
-async def _filled(place: str, rows: int) -> None:
-    async with open_store(place, owner="fill"):
-        pass
-    values = [(f"http://host.example/{n}", str(n % OWNERS) if n % 2 else GREEDY) for n in range(rows)]
-    insert = "INSERT INTO downloads (url, owner) VALUES "
-    if place.startswith("postgresql:"):
-        with psycopg.connect(place) as there, there.cursor() as cursor:
-            cursor.executemany(f"{insert} (%s, %s)", values)
-            there.execute("DELETE FROM reactor_machines")
-        return
-    with closing(sqlite3.connect(place)) as here, here:
-        here.executemany(f"{insert} (?, ?)", values)
-
-
-def _claimed(place: str, machines: int, each: int) -> float:
-    """Claims a second of so many processes."""
-    with ExitStack() as stack:
-        started: list[Any] = []
-        for number in range(machines):
-            command = [sys.executable, "-m", "contrib.bench.machines", place, f"m{number}", str(each)]
-            pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT, "text": True}
-            started.append(stack.enter_context(subprocess.Popen(command, **pipes)))
-        for process in started:
-            process.stdout.readline()
-        began = time.monotonic()
-        for process in started:
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        done = [int(process.stdout.readline() or "0") for process in started]
-        took = time.monotonic() - began
-    if done != [each] * machines:
-        raise Invalid(f"claims: {done} instead of {each} each")
-    return sum(done) / took
-
-
-async def claim(place: str, name: str, each: int) -> None:
-    """One process of `_claimed`."""
-    done = 0
-    async with open_store(place, owner=name) as store:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        sys.stdin.readline()
-        renewed = 0.0
-        for _ in range(each * 10):
-            if store.leased and time.monotonic() - renewed > BEAT_S:
-                await store.renew_lease()
-                renewed = time.monotonic()
-            seen = (await store.poll(PollRows((), 1), NOW, 60.0)).rows
-            for row in seen.claimed:
-                ended: list[Save] = [SaveDownloaded(row.attempt, "/downloads/a", 1, None)]
-                await store.save([*ended, ChargeOwner(row.attempt, row.owner, 10.0)], NOW)
-                done += 1
-            if done == each:
-                break
-    sys.stdout.write(f"{done}\n")
-    sys.stdout.flush()
+def _idle(bench: Bench, server: Server) -> list[Row]:
+    """What the server is asked by a machine that has nothing to do, and by the connection that hears of changes."""
+    server.sql(f"ALTER DATABASE {DATABASE} SET log_statement = 'all'")
+    with PostgresReactor(bench.place("idle"), server.url(DATABASE)).running():
+        time.sleep(SETTLE_S)
+        before = len(server.log)
+        time.sleep(bench.scale.window_s)
+        asked = STATEMENT.findall(server.log[before:])
+    per_beat = len(asked) / bench.scale.window_s * BEAT_S
+    figure = f"statements of an idle machine in {BEAT_S:g} s"
+    return [beside_sqlite(figure, "", per_beat, None, "≤ 1", per_beat <= 1)]
 
 
 # Files
@@ -241,7 +171,9 @@ def _small(bench: Bench, server: Server) -> list[Row]:
                 made = PostgresReactor(place, server.url(DATABASE), f"machine-{number}")
                 there.append(stack.enter_context(made.running()))
             rate = _rate(there, url, files, names)
-        rows.append(_row(f"{len(names)} files of 20 kB, {machines} reactor(s)", "rows/min", rate, alone, None, None))
+        rows.append(
+            beside_sqlite(f"{len(names)} files of 20 kB, {machines} reactor(s)", "rows/min", rate, alone, None, None)
+        )
     return rows
 
 
@@ -266,7 +198,7 @@ def _progress(bench: Bench, server: Server) -> list[Row]:
     hot, all_of_them = anyio.run(_written, url, server)
     share = 100 * hot / all_of_them
     note_rows = f"of {all_of_them:,} progress writes, those that are HOT"
-    return [_row(note_rows, "%", share, None, f"≥ {HOT_MIN:g} %", share >= HOT_MIN)]
+    return [beside_sqlite(note_rows, "%", share, None, f"≥ {HOT_MIN:g} %", share >= HOT_MIN)]
 
 
 async def _written(url: str, server: Server) -> tuple[int, int]:
@@ -279,7 +211,7 @@ async def _written(url: str, server: Server) -> tuple[int, int]:
         assert found is not None
         return int(found[0]), int(found[1])
 
-    await _filled(url, PROGRESSES)
+    await filled(url, PROGRESSES)
     async with open_store(url, owner="progress") as store:
         await store.renew_lease()
         claimed = (await store.poll(PollRows((), PROGRESSES), NOW, 60.0)).rows.claimed
@@ -314,8 +246,4 @@ def _takeover(bench: Bench, server: Server) -> list[Row]:
             other.bot.cancel(row)
             other.bot.until(row, "cancelled")
     figure = "a machine is stopped → what it had is under way elsewhere"
-    return [_row(figure, "s", took, None, f"≤ {TAKEOVER_MAX_S} s", took <= TAKEOVER_MAX_S)]
-
-
-if __name__ == "__main__":
-    anyio.run(claim, sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    return [beside_sqlite(figure, "s", took, None, f"≤ {TAKEOVER_MAX_S} s", took <= TAKEOVER_MAX_S)]
