@@ -114,6 +114,8 @@ class PostgresConnection:
         """Of one that serves: the name of its machine."""
         self.rings = False
         """Others are woken with the next COMMIT."""
+        self.has_claimed, self.patience = False, 0
+        """The poll before has claimed a row; and for so many more polls a claim goes the longer way (`claims.poll`)."""
         self._read_only = read_only
         self._begun = self._claims = False
         """A transaction whose statements are sent together; one that claims."""

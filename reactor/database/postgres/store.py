@@ -16,8 +16,7 @@ from reactor.core.commands import PollRows, Save
 from reactor.core.events import LeaseRenewed, TakenOver
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended
-from reactor.database.postgres import claims as claims
-from reactor.database.postgres import machines, mirrors
+from reactor.database.postgres import claims, machines, mirrors
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.compatibility import fit_checked
 from reactor.database.postgres.connection import Database, PostgresConnection
@@ -52,7 +51,13 @@ def _poll(
     if not command.claim:
         return downloads.poll_rows(connection, command, owner, now, retry_max_s, *how)
     may_claim = machines.may_claim(connection, owner, session)
-    return downloads.poll_rows(connection, command, owner, now, retry_max_s, *how, may_claim)
+    if owner_column is None:
+        quickly = claims.poll(connection, command, owner, now, retry_max_s, by_text, read, may_claim)
+        if quickly is not None:
+            return quickly
+    seen = downloads.poll_rows(connection, command, owner, now, retry_max_s, *how, may_claim)
+    connection.has_claimed = bool(seen.rows.claimed)
+    return seen
 
 
 def _save(connection: Connection, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...]:

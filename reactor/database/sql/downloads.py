@@ -62,7 +62,19 @@ def poll_rows(
     """Carry out a PollRows, but for the plans; `owner_column`: the bot's own column that says whose a row is;
     `may_claim` is asked after what there is. Takes the write lock only when there is something to write, so that a bot
     that holds it cannot keep a cancel from being seen."""
-    asked = {
+    asked = asked_by(command, owner, now_wall, retry_max_s)
+
+    def look(updater: RowUpdater) -> Polled:
+        held = json.dumps([*command.held, *updater.passed])
+        seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read, owner_column, may_claim)
+        return Polled(seen, {id: updater.failures[id] for id in updater.passed})
+
+    return until_taken(look)
+
+
+def asked_by(command: commands.PollRows, owner: str, now_wall: float, retry_max_s: float) -> dict[str, Any]:
+    """The values that the statements of a poll name, but for `held`."""
+    return {
         "watch": json.dumps(command.watch),
         "owner": owner,
         "now": now_wall,
@@ -71,13 +83,6 @@ def poll_rows(
         "retry_max": retry_max_s + SLACK_S,
         "unanswered": UNANSWERED.text,
     }
-
-    def look(updater: RowUpdater) -> Polled:
-        held = json.dumps([*command.held, *updater.passed])
-        seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read, owner_column, may_claim)
-        return Polled(seen, {id: updater.failures[id] for id in updater.passed})
-
-    return until_taken(look)
 
 
 def _poll(
@@ -130,7 +135,7 @@ def _poll(
         others = sweeps or ended or stopped or ripens or added or unowned or rejected or updater.passed
         stands = not others and not command.caps.daily
         seen = RowsPolled(
-            watched=_watched(connection, asked) if command.watch else (),
+            watched=watched(connection.execute(WATCHED, asked).fetchall()) if command.watch else (),
             claimed=claimed,
             swept=swept,
             rejected=(*unanswered, *refused, *rejected),
@@ -138,7 +143,7 @@ def _poll(
             leftovers=() if stands and not any_left else plans.leftovers(connection, command.held),
             due_in_s=0.0
             if more and len(claimed) < room
-            else _due_in(next_moment if stands else _next_moment(connection, asked), asked),
+            else due_in(next_moment if stands else _next_moment(connection, asked), asked),
             next_url=wanted.urls[due[room]] if claimed and len(due) > room else None,
             # Where some of the slots are still free, nobody waits.
             accounts=turns.accounts(connection, asked, DUE, command.spent, command.caps)
@@ -147,18 +152,21 @@ def _poll(
         )
         if claimed or swept or seen.rejected or over:
             ring(connection)
-    if not claimed:
-        return seen
     # They are ours now: nobody has to wait while we read what was asked for them.
-    owned = [replace(row, owner=wanted.owners.get(row.attempt.download_id)) for row in claimed]
+    return with_asked(seen, wanted, due[room] if len(due) > room else None, read) if claimed else seen
+
+
+def with_asked(seen: RowsPolled, wanted: Wanted, following: int | None, read: ReadOptions) -> RowsPolled:
+    """With what was asked for the rows that were claimed, and for the one that is next."""
+    owned = [replace(row, owner=wanted.owners.get(row.attempt.download_id)) for row in seen.claimed]
     asking = tuple(_with_options(row, wanted.asked[row.attempt.download_id], read) for row in owned)
     seen = replace(seen, claimed=asking)
-    if seen.next_url is None:
+    if seen.next_url is None or following is None:
         return seen
-    later = read(wanted.asked[due[room]])
+    later = read(wanted.asked[following])
     if isinstance(later, Failure):
         return replace(seen, next_url=None)
-    return replace(seen, next_options=later, next_owner=wanted.owners.get(due[room]))
+    return replace(seen, next_options=later, next_owner=wanted.owners.get(following))
 
 
 def with_plans(connection: Connection, seen: Polled) -> Polled:
@@ -277,7 +285,7 @@ OWNER = f"substr(owner, 1, {20 * rows.OWNER_MAX})"
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """What stands in rows that are next, by their ids."""
 
     urls: Mapping[int, str]
@@ -290,7 +298,7 @@ class _Wanted:
     """There are rows that the process has died with."""
 
 
-NOTHING = _Wanted({}, {}, {}, (), False)
+NOTHING = Wanted({}, {}, {}, (), False)
 WANTED = f"""id, url, {OPTIONS}, {OWNER}, {lists.PARENT}, {lists.HAS_ENTRIES},
     EXISTS (SELECT 1 FROM reactor_defaults), EXISTS (SELECT 1 FROM reactor_crashes)"""
 """Mostly nobody has said what his rows ask for, and the process has died with none: that is not looked up then."""
@@ -300,28 +308,29 @@ BUSY_TRIES = 5
 
 def _next(
     connection: Connection, asked: Mapping[str, Any], room: int, caps: Caps, updater: RowUpdater
-) -> tuple[list[turns.Turn], _Wanted]:
+) -> tuple[list[turns.Turn], Wanted]:
     """The rows for so many slots and the one behind them, and what stands in them. Nobody else changes them now."""
     busy: list[int] = json.loads(asked["held"])
     for _ in range(BUSY_TRIES):
         order = turns.next_rows(connection, {**asked, "held": json.dumps(busy)}, DUE, room + 1, caps, updater)
-        wanted = _asked_for(connection, [turn.id for turn in order], asked) if order else NOTHING
+        ids = [turn.id for turn in order]
+        wanted = wanted_of(connection, read_still(connection, WANTED, ids, DUE, asked)) if order else NOTHING
         if len(wanted.urls) == len(order):
             break
         busy += [turn.id for turn in order if turn.id not in wanted.urls]
     return [turn for turn in order if turn.id in wanted.urls], wanted
 
 
-def _asked_for(connection: Connection, ids: Sequence[int], asked: Mapping[str, Any]) -> _Wanted:
-    found = read_still(connection, WANTED, ids, DUE, asked)
+def wanted_of(connection: Connection, found: Sequence[tuple[Any, ...]]) -> Wanted:
+    """What WANTED has found."""
     owners = {id: owner for id, _, _, told, *_ in found if (owner := rows.owner(told))}
     any_default = any(row[6] for row in found)
-    below = defaults.of_owners(connection, {owners.get(id, "") for id in ids}) if any_default else {}
+    below = defaults.of_owners(connection, {owners.get(id, "") for id, *_ in found}) if any_default else {}
     options = {
         id: Asked(rows.text(text), below.get(owners.get(id, "")), entry=parent is not None)
         for id, _, text, _, parent, *_ in found
     }
-    return _Wanted(
+    return Wanted(
         urls={id: rows.url(url) for id, url, *_ in found},
         asked=options,
         owners=owners,
@@ -343,6 +352,15 @@ CLAIM = f"""status = 'downloading', attempt = {plans.ATTEMPT} + 1, claimed_by = 
     stage = (CASE WHEN id IN (SELECT value FROM json_each(:told)) THEN 'extracting' ELSE 'detecting' END)"""
 
 
+CLAIMED_ROW = f"id, attempt, url, retry_count, progress, error_code, added_date, {lists.PARENT}"
+
+
+def claimed_row(row: Sequence[Any], now: float, detection: Detection | None, generation: int) -> ClaimedRow:
+    """What CLAIMED_ROW says of one that was just claimed."""
+    found = _claimed_row(tuple(row[:6]), waited_s=rows.waited(row[6], now))
+    return replace(found, detection=detection, generation=generation)
+
+
 def _claim(
     connection: Connection,
     ids: Sequence[int],
@@ -351,15 +369,13 @@ def _claim(
     told: Mapping[int, Detection],
 ) -> tuple[tuple[ClaimedRow, ...], tuple[SaveRejected, ...]]:
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
-    returning = f"id, attempt, url, retry_count, progress, error_code, added_date, {lists.PARENT}"
     values = {**asked, "told": json.dumps([*told])}
-    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning, which=None)
+    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, CLAIMED_ROW, which=None)
     generations = lists.generations(connection, [row[0] for _, row in done if row[7] is not None])
     claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
-            found = _claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"]))
-            claimed.append(replace(found, detection=told.get(row[0]), generation=generations.get(row[0], 0)))
+            claimed.append(claimed_row(row, asked["now"], told.get(row[0]), generations.get(row[0], 0)))
         else:
             failure = updater.failures[row[0]]
             rejected.append(SaveRejected(Attempt(row[0], rows.count(row[1])), failure))
@@ -367,15 +383,14 @@ def _claim(
     return tuple(claimed), tuple(rejected)
 
 
-def _watched(connection: Connection, asked: Mapping[str, Any]) -> tuple[WatchedRow, ...]:
-    found = connection.execute(
-        f"""SELECT id, CASE WHEN {CLAIMED} THEN CAST(attempt AS INTEGER) ELSE 0 END, status, cancelled IS TRUE
-        FROM downloads WHERE id IN (SELECT value FROM json_each(:watch)) ORDER BY id""",
-        asked,
-    )
+WATCHED = f"""SELECT id, CASE WHEN {CLAIMED} THEN CAST(attempt AS INTEGER) ELSE 0 END, status, cancelled IS TRUE
+    FROM downloads WHERE id IN (SELECT value FROM json_each(:watch)) ORDER BY id"""
+
+
+def watched(found: Sequence[tuple[Any, ...]]) -> tuple[WatchedRow, ...]:
+    """What WATCHED has found."""
     return tuple(
-        WatchedRow(id, attempt, rows.text(status) or "", bool(cancelled))
-        for id, attempt, status, cancelled in found.fetchall()
+        WatchedRow(id, attempt, rows.text(status) or "", bool(cancelled)) for id, attempt, status, cancelled in found
     )
 
 
@@ -384,7 +399,7 @@ def _next_moment(connection: Connection, asked: Mapping[str, Any]) -> object:
     return due
 
 
-def _due_in(due: object, asked: Mapping[str, Any]) -> float | None:
+def due_in(due: object, asked: Mapping[str, Any]) -> float | None:
     moment = rows.real(due)
     return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
 

@@ -129,7 +129,7 @@ def next_rows(
     shared, unowned, gave_way, stored = connection.execute(SHARED).fetchone()
     if not shared and not gave_way and not caps.site_max:
         return [Turn(id) for id in in_turn(connection, asked, due, None, limit)]
-    queue_tag, cursor = _turn(stored)
+    queue_tag, cursor = read_turn(stored)
     look, turns = _Look(connection, asked, due, caps, updater), list[Turn]()
     waiting, begun = list[_Candidate](), list[_Candidate]()
     there = {"shared": bool(shared), "unowned": bool(unowned), "gave_way": bool(gave_way)}
@@ -174,14 +174,16 @@ def served(
     if not shared:
         return
     connection.executemany(SERVED, [(contract.account(each.owner), each.tag) for each in shared if not each.written])
-    last = shared[-1]
-    cursor = last.owner if isinstance(last.owner, str | int) else None
-    stored = json.dumps({"tag": last.tag, "cursor": cursor})
-    connection.execute(PUT_META, (TURN, stored))
+    connection.execute(PUT_META, (TURN, stored_turn(shared[-1])))
     if caps.daily:
         begun = Counter(contract.account(each.owner) for each in shared if each.id in new)
         for owner, rows in begun.items():
             _spend(connection, owner, now, rows=rows)
+
+
+def stored_turn(last: Turn) -> str:
+    """What `read_turn` reads, once this one was served."""
+    return json.dumps({"tag": last.tag, "cursor": last.owner if isinstance(last.owner, str | int) else None})
 
 
 def charge(connection: Connection, save: commands.ChargeOwner, now: float) -> None:
@@ -222,10 +224,11 @@ def forget_even(connection: Connection) -> None:
 def turn_of(connection: Connection) -> tuple[float, str | int | None]:
     """The queue's tag, and the owner that was served last."""
     *_, stored = connection.execute(SHARED).fetchone()
-    return _turn(stored)
+    return read_turn(stored)
 
 
-def _turn(stored: str | None) -> tuple[float, str | int | None]:
+def read_turn(stored: str | None) -> tuple[float, str | int | None]:
+    """The same, as it is stored."""
     if stored is None:
         return 0.0, None
     told = json.loads(stored)
@@ -395,7 +398,8 @@ class _Look:
 
 
 Page = Callable[[], list[tuple[Any, ...]]]
-"""The first page of a circle, once it is there; of each owner also what `ACCOUNTS` says of it, or NULL."""
+"""The first page of a circle, once it is there, with the first owner again behind the last one; of each also what
+`ACCOUNTS` says of it, or NULL."""
 
 
 @singledispatch
@@ -418,6 +422,7 @@ def circle(
     while True:
         if ahead is not None and at is not None:
             owners = ahead()
+            wrapped = len(owners) < WINDOW
         else:
             statement = _owners(FROM_THE_FIRST if at is None else AFTER, due)
             owners = connection.execute(statement, {**asked, "cursor": at, "window": WINDOW}).fetchall()

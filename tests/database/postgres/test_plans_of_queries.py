@@ -115,6 +115,15 @@ async def test_a_look(store: Store, monkeypatch: pytest.MonkeyPatch, claim: int)
     assert_indexed(plans)
 
 
+async def test_a_claim_that_follows_another(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot.sql("DELETE FROM downloads WHERE owner IS NULL AND finished_at IS NULL")
+    with explained(monkeypatch) as plans:
+        for _ in range(2):
+            assert len((await store.poll(commands.PollRows((1, 2), 1), NOW, RETRY_MAX_S)).rows.claimed) == 1
+    assert [plan for plan in plans if "has_entries" in plan], "it went the short way"
+    assert_indexed(plans)
+
+
 async def test_a_look_where_there_are_limits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     caps = Caps(owner_max=1, owner_rows_day=1, owner_bytes_day=1000, site_max=1, owner_waiting_max=5)
     with explained(monkeypatch) as plans:
