@@ -3,7 +3,8 @@
     notify  `Queue` and the reactor itself say so in their own transaction (LISTEN, NOTIFY).
     poll    a bot in plain SQL says nothing. Once in `poll_interval` the server is asked which transactions it knows
             (`pg_current_snapshot`): that answer changes with each transaction that has written anything, and with
-            nothing else. So an idle queue is not looked through.
+            nothing else. The reactor's feed lets pass those that have renewed a lease. So an idle queue is not looked
+            through.
 
 The listener is a connection of its own. What it hears is tried out at the start and after each reconnect: a pooler that
 gives connections away between transactions (pgbouncer) takes a LISTEN, and nothing ever arrives. A ring carries no
@@ -13,7 +14,7 @@ data: the reader reads the rows again. A needless ring costs one query; a missed
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -36,6 +37,9 @@ PING_S = 5.0
 AGAIN_S = 1.0
 """Between two attempts to reach a server that is gone."""
 SNAPSHOT = "SELECT CAST(pg_current_snapshot() AS text)"
+BEATS = ", ARRAY(SELECT CAST(CAST(xmin AS text) AS bigint) FROM reactor_machines)"
+"""The transactions that have written the rows of machines last, and nothing else; without their epochs."""
+EPOCH = 2**32
 
 Listener = psycopg.AsyncConnection[Any]
 
@@ -54,13 +58,13 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         super().__init__()
         self._database, self._poll_interval_s = database, poll_interval_s
         self._on_fallback = on_fallback or (lambda reason: None)
-        self._seen: str | None = None
+        self._seen = ""
         self._word, self._heard = "", False
         self._deaf_to_itself = on_fallback is not None  # a bot that watches may be the one that adds, too
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        self._seen = await self._database.run(_snapshot)
+        self._seen, _ = await self._database.run(_snapshot, self._deaf_to_itself)
         with unwrapped():
             async with anyio.create_task_group() as tasks:
                 await tasks.start(self._listen)
@@ -134,7 +138,7 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         while True:
             await anyio.sleep(self._poll_interval_s)
             try:
-                seen = await self._database.run(_snapshot)
+                seen, beats = await self._database.run(_snapshot, self._deaf_to_itself)
             except DatabaseError as error:
                 if error.code == REPLACED:
                     self._ring("replaced")
@@ -143,15 +147,25 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
                     self._ring("poll")  # reading says what is wrong
                 lost = True
                 continue
-            if seen != self._seen or lost:
-                self._seen, lost = seen, False
+            if lost or not only_beats(self._seen, seen, beats):
                 self._ring("poll")
+            self._seen, lost = seen, False
 
 
 def _say(connection: Connection, word: str) -> None:
     connection.execute(f"NOTIFY {CHANNEL}, '{word}'")
 
 
-def _snapshot(connection: Connection) -> str:
-    ((seen,),) = connection.execute(SNAPSHOT).fetchall()
-    return str(seen)
+def _snapshot(connection: Connection, with_beats: bool) -> tuple[str, list[int]]:
+    ((seen, *beats),) = connection.execute(f"{SNAPSHOT}{BEATS if with_beats else ''}").fetchall()
+    return str(seen), beats[0] if beats else []
+
+
+def only_beats(before: str, now: str, beats: Collection[int]) -> bool:
+    """True when no transaction has written anything between these, but for leases that were renewed."""
+    if before == now:
+        return True
+    (_, first, running), (_, end, still_running) = before.split(":"), now.split(":")
+    if running or still_running or int(end) - int(first) > len(beats):
+        return False
+    return all(transaction % EPOCH in beats for transaction in range(int(first), int(end)))

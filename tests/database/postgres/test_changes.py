@@ -11,6 +11,7 @@ import pytest
 from reactor.core import commands
 from reactor.database import engine
 from reactor.database.contract import RETRY_MAX_S
+from reactor.database.postgres import changes
 from reactor.database.postgres.waking import CHANNEL
 from reactor.database.store import Store
 from reactor.errors import DatabaseError, DatabaseInUse
@@ -65,6 +66,26 @@ async def test_a_bot_in_plain_sql_is_found_by_a_look_at_the_servers_transactions
         bot.sql("INSERT INTO downloads (url) VALUES ('u')")
         with anyio.fail_after(DEADLINE_S):
             assert await anext(aiter(feed)) == "poll"
+
+
+async def test_leases_that_are_renewed_wake_nobody(bot: Bot, store: Store) -> None:
+    def told() -> tuple[str, list[int]]:
+        ((seen, beats),) = bot.sql(f"{changes.SNAPSHOT}{changes.BEATS}")
+        return seen, beats
+
+    async with bot.store("other") as other:
+        before, _ = told()
+        for each in (store, other):
+            await each.renew_lease()
+        assert changes.only_beats(before, *told())
+        await store.renew_lease()
+        bot.sql("INSERT INTO downloads (url) VALUES ('u')")
+        assert not changes.only_beats(before, *told())
+        between, _ = told()
+        await store.renew_lease()
+        assert changes.only_beats(between, *told())
+        assert not changes.only_beats("1:9:7", "1:10:", [9]), "one of those that ran has ended meanwhile"
+        assert changes.only_beats(f"{2**33 - 1}:{2**33 - 1}:", f"{2**33 + 1}:{2**33 + 1}:", [2**32 - 1, 0])
 
 
 async def test_a_database_under_the_same_address_is_another_one(postgres: Server) -> None:
