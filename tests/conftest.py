@@ -1,6 +1,6 @@
 """What holds for every test: those that need a program which is missing are skipped, and counted at the end. What
-takes longest comes first, so that no long test runs alone at the end; compiled modules are kept, for the hundreds of
-processes that tests start.
+takes longest comes first, so that no long test runs alone at the end, and each worker has rooms of its own; compiled
+modules are kept, for the hundreds of processes that tests start.
 
 Fixtures that several packages use: a server on loopback, and the context that extractors are given."""
 
@@ -25,11 +25,15 @@ from tests.simulation.base import told
 from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed, wheels_ffmpeg_first
 from tests.warm import ALL_EXEC, all_exec, install
 
-SLOW = (
-    *("bots", "chaos", "real", "services", "faults", "simulation", "extractors/browser", "extractors/ytdlp", "bench"),
-    *("test_runner.py", "fuzz", "database/sqlite/test_storm.py", "cli", "aria2", "media", "daemon"),
+SHARES = (
+    ("bots", "cli", "aria2", "test_guides.py"),
+    ("real", "faults", "media", "files"),
+    ("extractors/browser", "extractors/ytdlp", "services", "bench", "extractors", "web", "retention"),
+    ("chaos", "database/postgres", "simulation", "test_runner.py", "fuzz", "database", "journal", "daemon"),
 )
-"""The parts of the suite whose tests take long, the longest first."""
+"""The parts of the suite that take time, the longest first. With four workers each of them begins with one share: what
+its tests need (a bot's library, samples of media, a PostgreSQL) is made by one worker and not by all, and those that
+wait for others run beside those that compute."""
 
 # A machine that is slow, or does something else meanwhile, is no failure.
 settings.register_profile("reactor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,8 +52,8 @@ def pytest_report_header() -> str:
     return told()
 
 
-@pytest.hookimpl(tryfirst=True)  # before those are left out that are marked nightly
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     seen = Counter[str]()
     for item in items:
         if marker := item.get_closest_marker("variants"):
@@ -57,7 +61,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen[name] += 1
             if seen[name] > marker.args[0]:
                 item.add_marker(pytest.mark.nightly)
-    items.sort(key=lambda item: next((n for n, part in enumerate(SLOW) if _in(item, part)), len(SLOW)))
+    yield  # in which those are left out that are marked so
+    items[:] = _shared_out(items)
+
+
+def _shared_out(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Each worker is given as many as the others, one behind the other: of its share first, then of what is left."""
+    shares: list[list[pytest.Item]] = []
+    left = items
+    for parts in SHARES:
+        place = {item: n for item in left if (n := _place(item, parts)) is not None}
+        shares.append(sorted(place, key=place.__getitem__))
+        left = [item for item in left if item not in place]
+    for number, share in enumerate(shares):
+        room = max(0, len(items) * (number + 1) // len(shares) - len(items) * number // len(shares) - len(share))
+        share += left[:room]
+        left = left[room:]
+    return [item for share in shares for item in share] + left
+
+
+def _place(item: pytest.Item, parts: tuple[str, ...]) -> int | None:
+    return next((n for n, part in enumerate(parts) if item.nodeid.startswith(f"tests/{part}")), None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -80,10 +104,6 @@ def _import_a_share(config: pytest.Config) -> None:
         files = sorted((config.rootpath / "tests").rglob("test_*.py"))
         for file in files[int(worker.removeprefix("gw")) :: workers]:
             import_module(".".join(file.relative_to(config.rootpath).with_suffix("").parts))
-
-
-def _in(item: pytest.Item, part: str) -> bool:
-    return item.nodeid.startswith(f"tests/{part}")
 
 
 @pytest.fixture(scope="session")

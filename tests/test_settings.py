@@ -16,6 +16,7 @@ from reactor.settings import FORMER_NAMES, NAMES, SETTING_NAMES, Settings
 VALUES = {"page_address": "127.0.0.1:1", "page_token": "t" * 16, "page_hosts": "nas.lan"}
 OTHERS = {"page_address": "127.0.0.1:2", "page_token": "u" * 16, "page_hosts": "get.example"}
 ANY_TEXT = ("page_hosts", "operator_cookies")
+DESCRIBED = described()
 RENAMED = pytest.mark.parametrize(("name", "former"), FORMER_NAMES.items())
 
 
@@ -97,6 +98,6 @@ def test_settings_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_description_is_one_or_more_sentences(name: str) -> None:
-    description = described()[name]
+    description = DESCRIBED[name]
     assert description[:1].isupper() or description.startswith(("aria2c", "ffmpeg"))
     assert description.endswith(".")

@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.readers import READERS
 from tests.fuzz.run import feed
 
-SECONDS = 0.5
+SECONDS = 0.2
 
 
 @pytest.mark.fault(72)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, get_args
 
 import pytest
@@ -15,9 +16,12 @@ from tests.journal.samples import EVERY, failed
 AT = "2026-01-31T12:00:00.000Z"
 
 
+schema_once = cache(line_schema)
+
+
 def definition(event: str) -> dict[str, Any]:
     """The schema's part for one event, found as a reader of the schema would."""
-    schema = line_schema()
+    schema = schema_once()
     reference: str = schema["discriminator"]["mapping"][event]
     part: dict[str, Any] = schema["$defs"][reference.removeprefix("#/$defs/")]
     return part

@@ -84,6 +84,9 @@ class Checks:
         """True when the reactor has last heard that there is no room."""
         self._checked: object = None
         """What the rows and the transfers were when all was checked last."""
+        self._read_at: object = None
+        self._rows = list[tuple[Any, ...]]()
+        """The rows, as they were then."""
         self._charged = 0.0
         """Seconds, to all owners together."""
         self.yields = 0
@@ -92,7 +95,12 @@ class Checks:
 
     def rows(self) -> list[tuple[Any, ...]]:
         """All of the table that matters."""
-        return self._world.database.execute(f"SELECT {COLUMNS} FROM downloads ORDER BY id")
+        database = self._world.database
+        state = (database.instance, database.changes())
+        if state != self._read_at:
+            self._rows = database.execute(f"SELECT {COLUMNS} FROM downloads ORDER BY id")
+            self._read_at = state
+        return self._rows
 
     def forget(self, id: int) -> None:
         """The bot has deleted, replaced or sent back a row: what is in its place is new."""
@@ -147,15 +155,22 @@ class Checks:
             return False
         return not caps.owner_rows_day or row not in had.new or had.begun_today[owner] + begun < caps.owner_rows_day
 
-    def charged(self, saves: Sequence[commands.Save], before: Had, weights: Mapping[str, float], after: Had) -> None:
-        """These were written."""
-        expected = dict(before.tags)
+    def charged(
+        self,
+        saves: Sequence[commands.Save],
+        before: Mapping[str, float],
+        turn: float,
+        weights: Mapping[str, float],
+        after: Mapping[str, float],
+    ) -> None:
+        """These were written, when owners had these tags, and the turn was there."""
+        expected = dict(before)
         for save in saves:
             owner = save.owner or "" if isinstance(save, commands.ChargeOwner) else None
             if isinstance(save, commands.ChargeOwner) and owner in expected:
-                expected[owner] = max(expected[owner], before.turn) + save.seconds / weights[owner]
+                expected[owner] = max(expected[owner], turn) + save.seconds / weights[owner]
         for owner, tag in expected.items():
-            assert math.isclose(tag, after.tags[owner]), f"{owner} has {after.tags[owner]}, and should have {tag}"
+            assert math.isclose(tag, after[owner]), f"{owner} has {after[owner]}, and should have {tag}"
 
     def claimed(self, attempts: list[Attempt], due: Mapping[int, str], had: Had, caps: Caps) -> None:
         """A look with these caps has claimed these, when those were `due`: their owners in turn, of each owner the

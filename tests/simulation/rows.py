@@ -70,6 +70,7 @@ def _template() -> bytes:
 
 OVER_ENTRIES = """SELECT id, parent_id FROM downloads WHERE status IN ('failed', 'cancelled')
     AND parent_id IS NOT NULL"""
+WEIGHTS = "SELECT owner, weight FROM reactor_owners"
 WAITING_ENTRIES = "SELECT id FROM downloads WHERE status = 'pending' AND parent_id IS NOT NULL"
 
 
@@ -173,13 +174,12 @@ class Rows:
 
     def _had(self) -> Had:
         """What owners have had."""
-        turn = self.execute("SELECT json_extract(value, '$.tag') FROM reactor_meta WHERE key = 'turn'")
         under_way = self.execute(
             f"SELECT {self._whose}, url FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'"
         )
         return Had(
-            dict(self.execute("SELECT owner, tag FROM reactor_owners")),
-            turn[0][0] if turn else 0.0,
+            self._tags(),
+            self._turn(),
             Counter(owner for owner, _ in under_way),
             self.begun[int(self._world.wall // 86_400)],
             self.got[int(self._world.wall // 86_400)],
@@ -190,6 +190,13 @@ class Rows:
             },
             frozenset(id for (id,) in self.execute("SELECT id FROM downloads WHERE coalesce(attempt, 0) = 0")),
         )
+
+    def _tags(self) -> dict[str, float]:
+        return dict(self.execute("SELECT owner, tag FROM reactor_owners"))
+
+    def _turn(self) -> float:
+        turn = self.execute("SELECT json_extract(value, '$.tag') FROM reactor_meta WHERE key = 'turn'")
+        return turn[0][0] if turn else 0.0
 
     def _due(self, command: commands.PollRows) -> dict[int, str]:
         """The rows that are due and their owners, the oldest first."""
@@ -208,11 +215,11 @@ class Rows:
 
     def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """As the daemon does it."""
-        before, weights = self._had(), dict(self.execute("SELECT owner, weight FROM reactor_owners"))
+        before, turn, weights = self._tags(), self._turn(), dict(self.execute(WEIGHTS))
         unsaved = saving.apply(self._connection, saves, self._world.wall)
-        self._world.checks.charged(saves, before, weights, self._had())
+        self._world.checks.charged(saves, before, turn, weights, self._tags())
         for save in saves:
-            if isinstance(save, commands.ChargeOwner) and (owner := save.owner or "") in before.tags:
+            if isinstance(save, commands.ChargeOwner) and (owner := save.owner or "") in before:
                 self.got[int(self._world.wall // 86_400)][owner] += save.bytes
         refused = {event.attempt for event in unsaved}
         for save in saves:
