@@ -46,11 +46,17 @@ def _first_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
     """An `__init__` that has the real one written."""
 
     def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:
-        init = _written_init(cls, frozen)
-        cls.__init__ = init
-        init(self, *args, **kwargs)
+        write_init(cls)
+        cls.__init__(self, *args, **kwargs)
 
+    __init__.frozen = frozen  # type: ignore[attr-defined]
     return __init__
+
+
+def write_init(cls: type[Any]) -> None:
+    """Write the `__init__` of a class, if that is still to be done."""
+    if (frozen := getattr(vars(cls)["__init__"], "frozen", None)) is not None:
+        cls.__init__ = _written_init(cls, frozen)
 
 
 def _written_init(cls: type[Any], frozen: bool) -> Callable[..., None]:

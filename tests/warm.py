@@ -218,7 +218,7 @@ def main() -> None:
         import_module(name)
     if kind == "reactor":
         _import_ytdlp()
-        _build()
+    _build()
     assert threading.active_count() == 1, "a fork takes one thread along"
     gc.enable()
     gc.freeze()
@@ -235,11 +235,14 @@ def _import_ytdlp() -> None:
 
 
 def _build() -> None:
-    """What reactor builds at its first use: models and patterns."""
+    """What reactor builds at its first use: models, patterns, and the methods of its records."""
     from pydantic import BaseModel
 
+    from reactor import records
     from reactor.patterns import Pattern
+    from reactor.plan import build_models
 
+    build_models()
     kinds: list[type[BaseModel]] = [BaseModel]
     for kind in kinds:
         kinds += kind.__subclasses__()
@@ -248,6 +251,8 @@ def _build() -> None:
     for each in gc.get_objects():
         if isinstance(each, Pattern):
             each.groups  # noqa: B018 - `re` keeps it from then on
+        elif isinstance(each, type) and "__init__" in vars(each) and each.__module__.startswith("reactor."):
+            records.write_init(each)
 
 
 def _serve(sock: socket.socket) -> None:
