@@ -45,8 +45,8 @@ class Aria2Router:
         self._idle_s = idle_s
         self._main: Aria2Connection
         self._parts: Aria2Connection | None = None
-        self._gids: set[str] = set()
-        """The transfers that the second one has, or may have."""
+        self._gids: dict[str, None] = {}
+        """The transfers that the second one has, or may have. A set of 20 000 that has grown takes 2 MiB, this 0.4."""
         self._wanted, self._settled = anyio.Event(), anyio.Event()
         self._moved = anyio.Event()
         self._limit: int | None = None
@@ -84,7 +84,7 @@ class Aria2Router:
     async def batch(self, wanted: Sequence[Method[T]], *, of_many: bool = False) -> list[T | Aria2Error]:
         """See `Aria2Connection`. `of_many`: they add small parts."""
         if of_many and await self._unlimited() and await self._has_parts():
-            self._gids.update(each.gid for each in wanted)
+            self._gids |= dict.fromkeys(each.gid for each in wanted)
         there = [n for n, each in enumerate(wanted) if self._parts is not None and each.gid in self._gids]
         if self._parts is None or not there:
             return await self._main.batch(wanted)
@@ -97,7 +97,8 @@ class Aria2Router:
 
     def forget(self, gids: Iterable[str]) -> None:
         """Neither has these any more. Of what waited when it was stopped there is no result, by which that is told."""
-        self._gids.difference_update(gids)
+        for gid in gids:
+            self._gids.pop(gid, None)
         self._moved.set()
 
     async def limit_speed(self, limit: int) -> None:

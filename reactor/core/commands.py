@@ -374,8 +374,8 @@ class Finish:
     """True after a restart when all bytes were said to be there before it."""
     presumed: bool = False
     """True when aria2 was not asked: it has told that the file is complete, and `total` is what was promised."""
-    gids: tuple[str, ...] = ()
-    """Of its transfers."""
+    instance: str = ""
+    """The database's own id, from which the gids of its transfers derive."""
     continued: bool = False
     """True when some of the bytes had come before: more than one answer was put together."""
     single: bool = False

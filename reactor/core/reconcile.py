@@ -56,7 +56,9 @@ def reconcile(transfer: Transfer, report: TransferReport) -> TransferChange:
     moved = report.completed > transfer.completed
     transfer.state, transfer.size_reported = TransferState.LIVE, True
     transfer.waiting = status in (TransferStatus.WAITING, TransferStatus.PAUSED)
-    transfer.completed, transfer.total, transfer.speed = report.completed, report.total, report.speed
+    transfer.completed, transfer.speed = report.completed, report.speed
+    # Of 20 000 parts that are whole it is one number that is held, not two.
+    transfer.total = report.completed if report.total == report.completed else report.total
     transfer.files = report.files or transfer.files
     transfer.info_name = report.info_name or transfer.info_name
     # Of metadata that is whole aria2 says the same, before it is written.

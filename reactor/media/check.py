@@ -123,8 +123,9 @@ async def check_parts(folder: Path, extraction: Extraction) -> Checked:
             some = fetches[first : first + BATCH]
             await anyio.to_thread.run_sync(partial(_look, folder, some, keys, closed, sizes, bad, are_texts=text_))
         planned = tuple(fetch.name for fetch in fetches)
-        names = tuple(name for name in planned if name in sizes)
-        checked = CheckedTrack(track, names, frozenset(planned).difference(names), planned)
+        missing = frozenset(name for name in planned if name not in sizes)
+        names = tuple(name for name in planned if name in sizes) if missing else planned
+        checked = CheckedTrack(track, names, missing, planned)
         await anyio.to_thread.run_sync(_write_inits, folder, number, checked, sizes)
         tracks.append(checked)
     known_bad = {name for each in bad for name in each.names}

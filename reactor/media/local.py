@@ -87,7 +87,10 @@ def write_playlist(segments: Iterable[Segment]) -> str:
     body.writelines(f"{line}\n" for line in _lines(noted()))
     head = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{longest}", "#EXT-X-PLAYLIST-TYPE:VOD"]
     head += [f"{_DISCONTINUITY}-SEQUENCE:{first}"] if first else []
-    return "\n".join([*head, f"{body.getvalue()}{END}", ""])
+    body.write(f"{END}\n")
+    lines = body.getvalue()
+    body.close()  # there may be 20 000: not more copies of them at once than need be
+    return "\n".join([*head, lines])
 
 
 def read_playlist(text: str) -> list[Segment]:

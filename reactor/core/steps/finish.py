@@ -44,7 +44,9 @@ def newly_done(job: Job) -> frozenset[int] | None:
     transfers = job.progress.transfers
     if len(transfers) == 1 or job.progress.done == len(job.plan.complete_parts):
         return None
-    job.plan.complete_parts = frozenset(each.n for each in transfers if each.state is TransferState.DONE)
+    # By way of a dict, whose size a set takes over: made of them one by one, that of 20 000 is twice as large.
+    done = dict.fromkeys(each.n for each in transfers if each.state is TransferState.DONE)
+    job.plan.complete_parts = frozenset(done)
     return job.plan.complete_parts
 
 
@@ -65,7 +67,7 @@ def finish(job: Job, context: Context, *, again: bool = False) -> Commands:
         resumed=progress.resumed,
         said_whole=progress.said_whole,
         presumed=any(transfer.presumed for transfer in progress.transfers),
-        gids=tuple(transfer.gid for transfer in progress.transfers),
+        instance=context.instance,
         continued=plan.continued,
         single=window.single_of(job),
         inside=job.options.put_into(),

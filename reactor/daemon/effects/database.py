@@ -17,6 +17,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.daemon import clock
+from reactor.daemon.heap import give_back
 from reactor.daemon.loop import Post
 from reactor.daemon.policy import caps_of
 from reactor.database.contract import REPLACED
@@ -188,6 +189,9 @@ class Rows:
         unsaved = await self.store.save(saves, clock.wall())
         if any(isinstance(save, commands.SaveDownloaded) for save in saves):
             self.finished.ring()
+        for save in saves:
+            if isinstance(save, commands.SavePlan):
+                give_back(len(save.extraction.fetches))  # what reading and writing it has left
         return unsaved
 
     # The doorbell

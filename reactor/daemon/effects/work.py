@@ -17,10 +17,11 @@ from anyio import CancelScope, to_thread
 from reactor.aria2.options import SPLIT_BYTES
 from reactor.choices import Choices
 from reactor.core import commands, events
-from reactor.core.job import Attempt, CookieSource
+from reactor.core.job import Attempt, CookieSource, derive_gid
 from reactor.core.retry import CHANGED
 from reactor.daemon import clock
 from reactor.daemon.findings_cache import FindingsCache
+from reactor.daemon.heap import give_back
 from reactor.daemon.loop import Post
 from reactor.daemon.prefetch import ProbeCache
 from reactor.daemon.row_cookies import RowCookies, in_view_of
@@ -273,6 +274,7 @@ class Stages:
         if extraction.finish.how == "metadata":
             self._post(await self._described(command))
             return
+        give_back(len(extraction.fetches))  # what fetching them has left
         try:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
@@ -476,8 +478,7 @@ class Stages:
         if extraction.finish.how == "torrent" or not self._staging.shared or unsure or extraction.finish.reused:
             return []
         folder, jar, mixed = self._staging.folder(command.attempt.download_id), None, []
-        gids = command.gids or ("",) * len(extraction.fetches)
-        for n, (fetch, gid) in enumerate(zip(extraction.fetches, gids, strict=True)):
+        for n, fetch in enumerate(extraction.fetches):
             if fetch.checksum is not None:  # aria2 has compared it
                 continue
             if any(map(is_ftp, fetch.urls)):  # what an attempt has fetched of it is not continued by the next one
@@ -485,7 +486,7 @@ class Stages:
             went_on = self.versions.went_on(f"{folder}{os.sep}{fetch.name}")
             if went_on is None:
                 went_on = whole and command.continued
-            several = went_on or self._single(gid) is False
+            several = went_on or self._single(derive_gid(command.instance, command.attempt, n)) is False
             # Of a large one nobody can tell: there may have been enough tunnels of others for all its connections.
             large = whole and not command.single and (extraction.size or command.total) >= SPLIT_BYTES
             if not (several or large) or not (path := folder / fetch.name).is_file():

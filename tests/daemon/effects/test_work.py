@@ -13,7 +13,7 @@ import pytest
 from anyio import to_thread
 
 from reactor.core import commands, events
-from reactor.core.job import Attempt
+from reactor.core.job import Attempt, derive_gid
 from reactor.core.retry import CHANGED
 from reactor.daemon import versions
 from reactor.daemon.effects.work import Stages
@@ -142,9 +142,8 @@ async def test_what_came_in_several_answers_is_compared_before_it_is_published(
             for fetch in extraction.fetches:
                 (staging.folder(1) / fetch.name).write_bytes(b"A" * PART)
             heard = Heard()
-            stages = Stages(context, staging, None, heard.append, single={"several": single}.get)
-            gids = ("several", "one")[: len(extraction.fetches)]
-            event = await heard.of(stages.finish(commands.Finish(ONE, extraction, (), 0, gids=gids)))
+            stages = Stages(context, staging, None, heard.append, single={derive_gid("db", ONE, 0): single}.get)
+            event = await heard.of(stages.finish(commands.Finish(ONE, extraction, (), 0, instance="db")))
             changed = isinstance(event, events.WorkFailed) and event.failure == CHANGED
             assert changed is (mixed and not single)
             assert bool(server.log) is not single
