@@ -235,7 +235,7 @@ def test_what_is_held_of_a_part_is_little_before_its_turn_and_after_it() -> None
     held_of(10)  # so that what is made once for all is there
     planned, done = held_of(count)
     assert planned < 340 * count
-    assert done < 430 * count
+    assert done < 370 * count
 
 
 def held_of(count: int) -> tuple[int, int]:
