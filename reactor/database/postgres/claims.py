@@ -27,21 +27,21 @@ from reactor.database.store import ByText, Polled
 from reactor.records import dataclass
 from reactor.row_options import ReadOptions
 
-FIRST = f"""SELECT {{n}} AS n, owner AS whose, id AS first, ({{{{due}}}}) AS is_due, added_date IS NOT NULL AS dated,
-    url FROM downloads WHERE {READY} AND {{which}} ORDER BY owner, {PLACE} LIMIT 1"""
+FIRST = f"""SELECT {{n}} AS n, owner, id, url, added_date, status, cancelled, attempt, next_attempt_at, not_before
+    FROM downloads WHERE {READY} AND {{which}} ORDER BY owner, {PLACE} LIMIT 1"""
 BEHIND, BEFORE = "owner > (SELECT at FROM cursor)", "owner <= (SELECT at FROM cursor)"
 FOUND = "(SELECT count(*) FROM found)"
 PAGE = f"""WITH RECURSIVE cursor AS (SELECT CAST(CAST(value AS json) ->> 'cursor' AS {{kind}}) AS at FROM reactor_meta
         WHERE key = '{turns.TURN}'),
     found AS (({FIRST.format(n=1, which=BEHIND)}) UNION ALL
-        SELECT next.* FROM found, LATERAL ({FIRST.format(n="found.n + 1", which="owner > found.whose")}) AS next
+        SELECT next.* FROM found, LATERAL ({FIRST.format(n="found.n + 1", which="owner > found.owner")}) AS next
         WHERE found.n < :window),
     again AS (({FIRST.format(n=f"{FOUND} + 1", which=f"{BEFORE} AND {FOUND} < :window")}) UNION ALL SELECT next.*
-        FROM again, LATERAL ({FIRST.format(n="again.n + 1", which=f"owner > again.whose AND {BEFORE}")}) AS next
+        FROM again, LATERAL ({FIRST.format(n="again.n + 1", which=f"owner > again.owner AND {BEFORE}")}) AS next
         WHERE again.n < :window)
-    SELECT whose, first, is_due, dated, {{more}}o.tag, o.day, o.day_rows, o.day_bytes
-    FROM (SELECT * FROM found UNION ALL SELECT * FROM again) AS found
-    LEFT JOIN reactor_owners AS o ON o.owner = CAST(whose AS text) ORDER BY n"""
+    SELECT downloads.owner, id, ({{due}}), added_date IS NOT NULL, {{more}}o.tag, o.day, o.day_rows, o.day_bytes
+    FROM (SELECT * FROM found UNION ALL SELECT * FROM again) AS downloads
+    LEFT JOIN reactor_owners AS o ON o.owner = CAST(downloads.owner AS text) ORDER BY n"""
 """As `turns.OWNERS`, by one seek for each owner, with what `turns.ACCOUNTS` says of it; and behind the last owner the
 first one again."""
 FORGET = f"""WITH gone AS ({plans.FORGET}, download_id)
