@@ -115,6 +115,12 @@ class Warm:
 _warm: dict[str, Warm] = {}
 
 
+def ready(kind: str) -> None:
+    """Start the one of this process, for what its threads start later: they may not."""
+    if _forks and subprocess.Popen._execute_child is _execute:  # type: ignore[attr-defined]
+        _started(kind)
+
+
 def forked() -> int:
     """How many this process has had forked."""
     return sum(each.forks for each in _warm.values())

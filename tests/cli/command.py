@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from reactor.cli import main
 from reactor.settings import SETTING_NAMES
+from tests.warm import ready
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 90.0
@@ -49,8 +50,11 @@ def reactor(*arguments: object, cwd: Path, stdin: bytes = b"", **more: str) -> s
             check=False,
         )
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    if words[:1] == ["doctor"]:
+        ready("reactor")  # it tries out a process of each kind, and no thread may start what forks them
     with ExitStack() as stack:
         printed = stack.enter_context(_own_streams())
+        stack.enter_context(patch.object(gc, "freeze"))  # what the tests hold is frozen, and stays so
         stack.callback(time.tzset)  # by then the environment is as it was
         stack.enter_context(chdir(cwd))
         stack.enter_context(patch.dict(os.environ, environment(**more), clear=True))
@@ -67,9 +71,8 @@ def _exit_code(words: list[str]) -> int:
         code = ended.code or 0
         assert isinstance(code, int)
         return code
-    finally:  # a command leaves these as they are when its process ends
-        gc.enable()
-        gc.unfreeze()
+    finally:
+        gc.enable()  # a command leaves that as it is when its process ends
 
 
 @contextmanager
