@@ -310,14 +310,14 @@ def _next(
     connection: Connection, asked: Mapping[str, Any], room: int, caps: Caps, updater: RowUpdater
 ) -> tuple[list[turns.Turn], Wanted]:
     """The rows for so many slots and the one behind them, and what stands in them. Nobody else changes them now."""
-    busy: list[int] = json.loads(asked["held"])
     for _ in range(BUSY_TRIES):
-        order = turns.next_rows(connection, {**asked, "held": json.dumps(busy)}, DUE, room + 1, caps, updater)
+        order = turns.next_rows(connection, asked, DUE, room + 1, caps, updater)
         ids = [turn.id for turn in order]
         wanted = wanted_of(connection, read_still(connection, WANTED, ids, DUE, asked)) if order else NOTHING
         if len(wanted.urls) == len(order):
-            break
-        busy += [turn.id for turn in order if turn.id not in wanted.urls]
+            return order, wanted
+        busy = [turn.id for turn in order if turn.id not in wanted.urls]
+        asked = {**asked, "held": json.dumps([*json.loads(asked["held"]), *busy])}
     return [turn for turn in order if turn.id in wanted.urls], wanted
 
 
