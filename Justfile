@@ -12,7 +12,7 @@ setup:
 
 # run the tests; arguments go to pytest
 test *arguments:
-    {{bin}}/pytest -q -n 4 --dist worksteal {{arguments}}
+    {{bin}}/pytest -q -n 5 --dist worksteal {{arguments}}
 
 # look for mistakes and for what is not formatted
 lint:

@@ -26,12 +26,13 @@ from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed, wheels_f
 from tests.warm import ALL_EXEC, all_exec, install
 
 SHARES = (
-    ("bots", "cli", "aria2", "test_guides.py"),
-    ("real", "faults", "media", "files"),
-    ("extractors/browser", "extractors/ytdlp", "services", "bench", "extractors", "web", "retention"),
-    ("chaos", "database/postgres", "simulation", "test_runner.py", "fuzz", "database", "journal", "daemon"),
+    ("bots", "media", "test_guides.py", "retention"),
+    ("real", "faults"),
+    ("extractors/browser", "extractors/ytdlp", "services", "bench", "extractors", "web"),
+    ("chaos", "database/postgres", "test_runner.py", "fuzz", "database"),
+    ("cli", "simulation", "aria2", "files", "journal", "daemon"),
 )
-"""The parts of the suite that take time, the longest first. With four workers each of them begins with one share: what
+"""The parts of the suite that take time, the longest first. With five workers each of them begins with one share: what
 its tests need (a bot's library, samples of media, a PostgreSQL) is made by one worker and not by all, and those that
 wait for others run beside those that compute."""
 

@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tests/setup.sh
-exec .venv/bin/pytest -q -n 4 --dist worksteal "$@"
+exec .venv/bin/pytest -q -n 5 --dist worksteal "$@"
