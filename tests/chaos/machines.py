@@ -115,6 +115,11 @@ class Machine(Reactor):
                 if "cannot be reached" not in self.printed:
                     raise
 
+    def goes_on(self) -> None:
+        """It has not ended by itself."""
+        code = self.process.returncode if self.process is not None else None
+        assert code is None, f"{self.name} has ended with {code}: {self.printed}"
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """The process and all that it has started stand still."""
@@ -185,6 +190,8 @@ class MachineStorm:
         """Begin one. A machine that is in trouble is left alone meanwhile."""
         fault = self._dice.choices([*FAULTS], [*FAULTS.values()])[0]
         up = [machine for machine in self._machines if machine.name not in self._troubled]
+        for machine in up:
+            machine.goes_on()
         of_all = {"bot": self._bot_dies, "sessions": self._sessions_end, "server": self._server_restarts}
         if fault in of_all:
             if not self._server_up.is_set():

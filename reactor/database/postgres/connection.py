@@ -106,6 +106,7 @@ class PostgresConnection:
 
     def __init__(self, raw: psycopg.Connection[Any], *, read_only: bool = False) -> None:
         self._raw = raw
+        self._backend = raw.info.backend_pid
         self.words = Words({})
         self.empties: Mapping[str, str] = MappingProxyType({})
         self.prepares = False
@@ -121,6 +122,11 @@ class PostgresConnection:
         """A transaction whose statements are sent together; one that claims."""
         self._opening = 0
         """Of these so many only begin it."""
+
+    @property
+    def backend(self) -> int | None:
+        """The number of the server's process, as long as there is one. For any thread: nothing is sent for it."""
+        return None if self._raw.closed else self._backend
 
     @property
     def raw(self) -> psycopg.Connection[Any]:
@@ -482,7 +488,7 @@ class Database:
     def backend(self) -> int | None:
         """The number of the server's process for this connection."""
         connection = self._connection
-        return connection.raw.info.backend_pid if connection is not None and not connection.raw.closed else None
+        return connection.backend if connection is not None else None
 
     async def close(self) -> None:
         """Close it now; a second time does nothing."""

@@ -3,7 +3,7 @@ under them. And the rows that they are about to write are locked."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import psycopg
@@ -14,7 +14,8 @@ from reactor.core.job import Attempt
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.postgres import connection
 from reactor.database.postgres.connection import PostgresConnection
-from reactor.database.sql.connection import Cursor
+from reactor.database.postgres.store import PostgresStore
+from reactor.database.sql.connection import Connection, Cursor, transaction
 from reactor.database.store import Store
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.prepared import prepared
@@ -121,3 +122,20 @@ async def test_a_row_that_was_changed_before_it_was_locked_is_asked_as_it_is_the
             holding.execute(f"SELECT pg_advisory_unlock({KEY})".encode())
     assert found == []
     assert bot.sql("SELECT status, attempt FROM downloads") == [("pending", 0)]
+
+
+async def test_who_asks_by_which_connection_sends_nothing_of_what_is_asked_there(store: Store) -> None:
+    """The listener asks it at any moment, from another thread: two that use one connection at once end the process."""
+    database = cast("PostgresStore", store)._database
+
+    def asked(shared: Connection) -> None:
+        opened = cast("PostgresConnection", shared)
+        ((own,),) = opened.raw.execute("SELECT pg_backend_pid()").fetchall()
+        with transaction(shared):
+            answer = opened.ask("SELECT 1")
+            unsent = len(opened._together)
+            assert database.backend == own
+            assert len(opened._together) == unsent > 0
+            assert answer.fetchall() == [(1,)]
+
+    await database.run(asked)
