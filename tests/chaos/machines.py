@@ -190,7 +190,7 @@ class MachineStorm:
         """Begin one. A machine that is in trouble is left alone meanwhile."""
         fault = self._dice.choices([*FAULTS], [*FAULTS.values()])[0]
         up = [machine for machine in self._machines if machine.name not in self._troubled]
-        for machine in up:
+        for machine in up if self._long else ():
             machine.goes_on()
         of_all = {"bot": self._bot_dies, "sessions": self._sessions_end, "server": self._server_restarts}
         if fault in of_all:
