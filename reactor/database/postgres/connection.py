@@ -106,7 +106,6 @@ class PostgresConnection:
 
     def __init__(self, raw: psycopg.Connection[Any], *, read_only: bool = False) -> None:
         self._raw = raw
-        self._backend = raw.info.backend_pid
         self.words = Words({})
         self.empties: Mapping[str, str] = MappingProxyType({})
         self.prepares = False
@@ -126,7 +125,7 @@ class PostgresConnection:
     @property
     def backend(self) -> int | None:
         """The number of the server's process, as long as there is one. For any thread: nothing is sent for it."""
-        return None if self._raw.closed else self._backend
+        return None if self._raw.closed else self._raw.info.backend_pid
 
     @property
     def raw(self) -> psycopg.Connection[Any]:
