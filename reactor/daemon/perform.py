@@ -8,7 +8,6 @@ behind a save waits, and nothing is lost: the loop goes on taking events, aria2 
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -30,14 +29,10 @@ from reactor.journal.journal import Journal
 from reactor.net.credentials import redact
 from reactor.notices import DownloadClaimed, DownloadResumed, Notice
 
-A = TypeVar("A")
 C = TypeVar("C", bound=Command)
-Result = TypeVar("Result")
 
 LAZY_S = 0.02
 """How long the news that a row is in another stage may wait for another save to go with."""
-SPREE_MAX = 16
-"""So often something is done at once in one turn of the event loop."""
 SAVE_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -60,10 +55,6 @@ class Performer:
         """The attempts of what is queued, or being saved."""
         self._refused: set[Attempt] = set()
         """Those of which a save was refused: what was decided before the machine heard of it does not begin."""
-        self._busy = False
-        """While saves are under way, or what they were waited for with is begun."""
-        self._spree = 0
-        """What was done at once in this turn of the event loop."""
         self._waiting = anyio.Event()
         self._stages_told: dict[Attempt | None, commands.SaveStage] = {}
 
@@ -78,8 +69,6 @@ class Performer:
             batch = [command for command in batch if Timing.AT_ONCE not in command.timing]
         attempts = {attempt for command in batch if (attempt := attempt_of(command)) is not None}
         if any(is_waited_for(command) for command in batch) or attempts & self._held:
-            if self._carried_out(batch):
-                return
             self._batches.append(batch)
             self._held |= attempts
             self._waiting.set()
@@ -91,68 +80,24 @@ class Performer:
             else:
                 self._start(command)
 
-    def _carried_out(self, batch: Sequence[Command]) -> bool:
-        """Save what a batch has to save, and begin the rest, where nothing has to be waited for: an event of a small
-        file and all that it leads to are one turn. False where it has to wait, and nothing was done."""
-        if self._busy or self._batches or self._rows.leased or any(Timing.BARRIER in each.timing for each in batch):
-            return False
-        told = {**self._stages_told}
-        saves = self._urgent([command for command in batch if is_save(command)])
-        unsaved = self._at_once(self._rows.apply_at_once, saves)
-        if unsaved is None:
-            self._stages_told = told
-            return False
-        self._answer(saves, unsaved)
-        self._begin(batch)
-        if self._refused:  # what is decided before the machine hears of it waits, and is in vain
-            self._held |= self._refused
-            self._batches.append(())
-            self._waiting.set()
-        return True
-
-    def _at_once(self, function: Callable[[A], Result | None], argument: A) -> Result | None:
-        """What it returns; None where it has to wait. Once there was much in one turn of the event loop all has to, so
-        that others have theirs."""
-        if not self._spree:
-            asyncio.get_running_loop().call_soon(self._rest)
-        self._spree += 1
-        if self._spree > SPREE_MAX:
-            return None
-        try:
-            return function(argument)
-        except Exception as error:  # noqa: BLE001 - it ends the process, as it does from where it is waited for
-            self._workers.start(None, _fail, error)
-            return None
-
-    def _rest(self) -> None:
-        self._spree = 0
-
     async def run(self) -> None:
         """Carry out what waits, batch after batch."""
         while True:
             await self._wait()
-            self._busy = True
             self._taken = [command for batch in self._batches for command in batch]
             self._batches.clear()
             await self._save([command for command in self._taken if is_save(command)])
             if self._rows.leased:
                 self._post(events.TimePassed())  # what took long to be saved may not be its own any more
             # What came meanwhile for the same attempts has waited, and still does: it is next.
-            if not self._begin(self._taken):
-                return
-            self._busy = False
+            for command in self._taken:
+                if isinstance(command, commands.Exit):
+                    return
+                if not is_save(command) and not is_in_vain(command, self._refused):
+                    self._start(command)
             if not self._batches:
                 self._held.clear()
                 self._refused.clear()
-
-    def _begin(self, batch: Sequence[Command]) -> bool:
-        """What is no save, and not in vain. False when it is over."""
-        for command in batch:
-            if isinstance(command, commands.Exit):
-                return False
-            if not is_save(command) and not is_in_vain(command, self._refused):
-                self._start(command)
-        return True
 
     async def _wait(self) -> None:
         """Wait for a batch. A stage that was told and has waited long enough for one is written alone."""
@@ -161,9 +106,7 @@ class Performer:
                 with anyio.move_on_after(LAZY_S):
                     await self._next()
                 if not self._batches:
-                    self._busy = True
                     await self._write(self._take_stages())
-                    self._busy = False
             else:
                 await self._next()
 
@@ -173,11 +116,6 @@ class Performer:
 
     async def _save(self, saves: list[Save]) -> None:
         """Commit what cannot wait, and with it the stages that did."""
-        if urgent := self._urgent(saves):
-            await self._write(urgent)
-
-    def _urgent(self, saves: list[Save]) -> list[Save]:
-        """What cannot wait, and with it the stages that did."""
         for save in saves:
             if isinstance(save, commands.SaveStage):
                 self._stages_told[save.attempt] = save
@@ -185,7 +123,8 @@ class Performer:
                 self._stages_told.pop(attempt_of(save), None)
         urgent = last_words([save for save in saves if Timing.MAY_WAIT not in save.timing])
         # What is still told then came after all that would supersede it.
-        return [*urgent, *self._take_stages()] if urgent else []
+        if urgent:
+            await self._write([*urgent, *self._take_stages()])
 
     def _take_stages(self) -> list[Save]:
         waited: list[Save] = [*self._stages_told.values()]
@@ -193,9 +132,7 @@ class Performer:
         return waited
 
     async def _write(self, saves: list[Save]) -> None:
-        self._answer(saves, await self._commit(saves))
-
-    def _answer(self, saves: list[Save], unsaved: Sequence[Unsaved]) -> None:
+        unsaved = await self._commit(saves)
         refused = {event.attempt for event in unsaved}
         self._refused |= refused
         for event in unsaved:
@@ -228,7 +165,7 @@ class Performer:
             case commands.Fence():
                 self._fence(command)
             case commands.PollRows():
-                self._poll(command)
+                self._workers.start(None, self._rows.poll, command)
             case commands.Recover():
                 self._workers.start(None, self._rows.recover, command)
             case commands.RenewLease():
@@ -269,15 +206,6 @@ class Performer:
                 self._workers.start(None, self._downloading.clean_up, command)
             case _:
                 raise AssertionError(f"no arm for {command!r}")
-
-    def _poll(self, command: commands.PollRows) -> None:
-        polled = self._at_once(self._rows.poll_at_once, command)
-        if polled is None:
-            self._workers.start(None, self._rows.poll, command)
-        elif polled.again:
-            self._workers.start(None, self._rows.plan, command, polled)
-        else:
-            self._rows.polled(command, polled)
 
     def _fence(self, command: commands.Fence) -> None:
         """What is queued for the attempt is still saved, if its row is its own; nothing of it begins."""
@@ -322,10 +250,6 @@ def is_in_vain(command: Command, refused: Collection[Attempt]) -> bool:
 def begins(command: Command, attempt: Attempt) -> bool:
     """True if it would begin work for this attempt."""
     return Timing.BEGINS in command.timing and attempt_of(command) == attempt
-
-
-async def _fail(error: Exception) -> None:
-    raise error
 
 
 def _shown(notice: Notice) -> Notice:

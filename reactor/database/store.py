@@ -45,11 +45,6 @@ class Polled:
     stuck: Mapping[int, Failure] = field(default_factory=dict)
     """Rows that the table lets neither be claimed nor fail, by id, with the reason. They were passed over."""
 
-    @property
-    def again(self) -> bool:
-        """True where some were tried before, so that there may be plans of them."""
-        return any(row.attempt.number > 1 for row in self.rows.claimed)
-
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
@@ -155,21 +150,6 @@ class Store(Protocol):
         write."""
         ...
 
-    def poll_at_once(
-        self,
-        command: PollRows,
-        now: float,
-        retry_max_s: float,
-        by_text: ByText = not_told,
-        read: ReadOptions = asked_of,
-    ) -> Polled | None:
-        """As `poll`, but for the plans, where nothing has to be waited for; else None, and nothing was done."""
-        ...
-
-    async def planned(self, polled: Polled) -> Polled:
-        """With the plans of what was claimed."""
-        ...
-
     async def find_same(self, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
         """What the latest rows of this owner (None: of nobody's) have brought that has this key, the latest first,
         `besides` not counted."""
@@ -186,10 +166,6 @@ class Store(Protocol):
         state (cancelled, deleted, in another attempt), SaveRejected when a constraint or a trigger of the table does
         not let it in, or a plan is too large. The other saves are committed all the same. Progress of a row in another
         state is dropped without an event. Either all of it is committed, or DatabaseError is raised and nothing is."""
-        ...
-
-    def save_at_once(self, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...] | None:
-        """As `save`, where nothing has to be waited for; else None, and nothing was done."""
         ...
 
     async def renew(self, presence: Presence) -> None:

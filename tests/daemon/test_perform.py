@@ -12,13 +12,11 @@ import pytest
 from reactor.core import commands, events
 from reactor.core.commands import Addition
 from reactor.core.job import Attempt
-from reactor.daemon import perform
 from reactor.daemon.perform import Performer
 from reactor.daemon.workers import Workers
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from reactor.journal.journal import Journal
-from reactor.models import Stage
 from tests.core.world import one_file
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 1)
@@ -34,16 +32,9 @@ class Rows:
         self.read: list[commands.ReadPlan] = []
         self.ready = anyio.Event()
         self.leased = False
-        self.prompt = False
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         await self.ready.wait()
-        self.saves += saves
-        return self.unsaved
-
-    def apply_at_once(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...] | None:
-        if not self.prompt:
-            return None
         self.saves += saves
         return self.unsaved
 
@@ -185,72 +176,3 @@ async def test_entries_that_have_their_rows_are_told_and_refused_ones_are_not() 
             while len(heard) < 2:
                 await anyio.wait_all_tasks_blocked()
         assert heard == [events.SaveStale(TWO), events.EntriesSaved(ONE)]
-
-
-async def test_what_need_not_wait_is_saved_and_begun_in_the_same_turn() -> None:
-    async with performing() as (performer, rows, hands, heard):
-        rows.prompt = True
-        performer.submit([commands.SaveStage(TWO, Stage.FINISHING)])
-        performer.submit([plan(ONE), commands.SaveDownloaded(TWO, "/a", 1, "a"), add(ONE)])
-        stage, done = commands.SaveStage(TWO, Stage.FINISHING), commands.SaveDownloaded(TWO, "/a", 1, "a")
-        assert (rows.saves, heard) == ([plan(ONE), done], [events.Saved(TWO)]), "the end says more than the stage"
-        await anyio.wait_all_tasks_blocked()
-        assert hands.begun == [add(ONE)]
-        performer.submit([stage])
-        performer.submit([plan(ONE)])
-        assert rows.saves[2:] == [plan(ONE), stage], "and what may wait goes along"
-
-
-@pytest.mark.parametrize("unsaved", [events.SaveStale(ONE), FORBIDDEN])
-async def test_what_was_refused_at_once_is_in_vain_until_the_machine_has_heard(unsaved: Unsaved) -> None:
-    async with performing() as (performer, rows, hands, heard):
-        rows.prompt, rows.unsaved = True, (unsaved,)
-        performer.submit([plan(ONE), add(ONE)])
-        performer.submit([add(ONE)])
-        assert heard == [unsaved]
-        rows.ready.set()
-        await anyio.wait_all_tasks_blocked()
-        assert hands.begun == []
-        performer.submit([add(ONE)])
-        await anyio.wait_all_tasks_blocked()
-        assert hands.begun == [add(ONE)], "what is decided now is decided knowing it"
-
-
-async def test_nothing_overtakes_what_waits() -> None:
-    async with performing() as (performer, rows, hands, _):
-        performer.submit([commands.SaveStage(TWO, Stage.FINISHING)])
-        performer.submit([plan(ONE), add(ONE)])
-        await anyio.wait_all_tasks_blocked()
-        rows.prompt = True
-        performer.submit([plan(TWO), add(TWO)])
-        assert rows.saves == []
-        rows.ready.set()
-        await anyio.wait_all_tasks_blocked()
-        assert rows.saves == [plan(ONE), commands.SaveStage(TWO, Stage.FINISHING), plan(TWO)]
-        assert hands.begun == [add(ONE), add(TWO)]
-
-
-async def test_others_have_their_turn_where_much_could_be_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perform, "SPREE_MAX", 1)
-    async with performing() as (performer, rows, _, __):
-        rows.prompt = True
-        performer.submit([plan(ONE)])
-        performer.submit([plan(TWO)])
-        assert rows.saves == [plan(ONE)]
-        rows.ready.set()
-        await anyio.wait_all_tasks_blocked()
-        assert rows.saves == [plan(ONE), plan(TWO)]
-        performer.submit([plan(ONE)])
-        assert rows.saves[2:] == [plan(ONE)]
-
-
-async def test_what_nobody_foresaw_ends_the_process_from_wherever_it_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def meet_it() -> None:
-        async with performing() as (performer, rows, _, __):
-            monkeypatch.setattr(rows, "apply_at_once", lambda saves: 1 // 0)
-            performer.submit([plan(ONE)])
-            await anyio.sleep_forever()
-
-    with pytest.raises(ExceptionGroup) as ended:
-        await meet_it()
-    assert ended.group_contains(ZeroDivisionError)

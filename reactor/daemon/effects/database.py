@@ -22,7 +22,7 @@ from reactor.daemon.loop import Post
 from reactor.daemon.policy import caps_of
 from reactor.database.contract import REPLACED
 from reactor.database.engine import open_store
-from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved
+from reactor.database.store import ByText, Recovery, Store, Unsaved
 from reactor.errors import DatabaseError, DatabaseInUse, Failure
 from reactor.extractors.detect import by_text
 from reactor.files.staged_checks import CONTROL_SUFFIXES
@@ -92,31 +92,10 @@ class Rows:
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure))
         else:
-            self.polled(command, polled)
-
-    def poll_at_once(self, command: commands.PollRows) -> Polled | None:
-        """The same, where nothing has to be waited for: `polled` is to be told of it, or `plan`, where some were tried
-        before. None: nothing was done."""
-        with suppress(DatabaseError):  # `poll` says what it is
-            how = self._retry_max_s, self.by_text, self._read_options
-            return self.store.poll_at_once(command, clock.wall(), *how)
-        return None
-
-    async def plan(self, command: commands.PollRows, polled: Polled) -> None:
-        """Read what was planned for what was claimed."""
-        try:
-            polled = await self.store.planned(polled)
-        except DatabaseError as error:
-            self._post(events.DatabaseFailed(error.failure))
-        else:
-            self.polled(command, polled)
-
-    def polled(self, command: commands.PollRows, polled: Polled) -> None:
-        """Tell what a poll has found."""
-        self._note_stuck(polled.stuck)
-        self._post(polled.rows)
-        if command.claim and not polled.rows.claimed:
-            self.quiet.set()
+            self._note_stuck(polled.stuck)
+            self._post(polled.rows)
+            if command.claim and not polled.rows.claimed:
+                self.quiet.set()
 
     def _note_stuck(self, stuck: Mapping[int, Failure]) -> None:
         for id, failure in stuck.items():
@@ -208,24 +187,12 @@ class Rows:
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """Commit saves in one transaction; those that could not be written. Raises DatabaseError."""
         unsaved = await self.store.save(saves, clock.wall())
-        self._after(saves)
-        return unsaved
-
-    def apply_at_once(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...] | None:
-        """The same, where nothing has to be waited for; else None, and nothing was done."""
-        with suppress(DatabaseError):  # `apply` says what it is
-            unsaved = self.store.save_at_once(saves, clock.wall())
-            if unsaved is not None:
-                self._after(saves)
-            return unsaved
-        return None
-
-    def _after(self, saves: Sequence[commands.Save]) -> None:
         if any(isinstance(save, commands.SaveDownloaded) for save in saves):
             self.finished.ring()
         for save in saves:
             if isinstance(save, commands.SavePlan):
                 give_back(len(save.extraction.fetches))  # what reading and writing it has left
+        return unsaved
 
     # The doorbell
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import LeaseRenewed, PlanRead, TakenOver
@@ -38,7 +38,6 @@ class Database(Protocol):
 
 
 D = TypeVar("D", bound=Database)
-Result = TypeVar("Result")
 
 
 class SqlStore(Generic[D]):
@@ -65,10 +64,6 @@ class SqlStore(Generic[D]):
         """For what takes microseconds."""
         return self._database.run
 
-    def _at_once(self, function: Callable[..., Result], *args: Any) -> tuple[Result] | None:
-        """The same without waiting; None where that cannot be, and nothing was done."""
-        return None
-
     @property
     def published(self) -> PublishedRows:
         return PublishedRows(self._database.run, self.instance)
@@ -94,23 +89,10 @@ class SqlStore(Generic[D]):
         read: ReadOptions = asked_of,
     ) -> Polled:
         how = by_text, read, self._owner_column
-        return await self.planned(await self._promptly(self._poll, command, self._owner, now, retry_max_s, *how))
-
-    def poll_at_once(
-        self,
-        command: PollRows,
-        now: float,
-        retry_max_s: float,
-        by_text: ByText = not_told,
-        read: ReadOptions = asked_of,
-    ) -> Polled | None:
-        how = by_text, read, self._owner_column
-        done = self._at_once(self._poll, command, self._owner, now, retry_max_s, *how)
-        return done[0] if done is not None else None
-
-    async def planned(self, polled: Polled) -> Polled:
+        seen = await self._promptly(self._poll, command, self._owner, now, retry_max_s, *how)
+        again = any(row.attempt.number > 1 for row in seen.rows.claimed)
         # They are ours now: nobody has to wait while we read what was planned.
-        return await self._database.run(downloads.with_plans, polled) if polled.again else polled
+        return await self._database.run(downloads.with_plans, seen) if again else seen
 
     async def find_same(self, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
         return await self._database.run(downloads.find_same, media_key, owner, besides)
@@ -121,10 +103,6 @@ class SqlStore(Generic[D]):
     async def save(self, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...]:
         run = self._promptly if saving.is_brief(saves) else self._database.run
         return await run(self._save, saves, now)
-
-    def save_at_once(self, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...] | None:
-        done = self._at_once(self._save, saves, now) if saving.is_brief(saves) else None
-        return done[0] if done is not None else None
 
     async def renew(self, presence_now: Presence) -> None:
         await self._database.run(presence.store, presence_now)

@@ -175,27 +175,19 @@ class Database:
 
         What would wait there for a disk or a lock goes by the thread: whatever is locked, every checkpoint, and for
         SLOW_PAUSE_S all that follows upon a transaction of more than SLOW_S."""
-        done = self.at_once(function, *args, **more)
-        # Where it cannot be done at once, `run` waits, mends, or says what it is.
-        return done[0] if done is not None else await self.run(function, *args, **more)
-
-    def at_once(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> tuple[Result] | None:
-        """As `promptly`, for whoever cannot wait: what `function` returns, alone in a tuple; None where it has to go by
-        the thread, and nothing was done."""
         if not self._may_be_prompt():
-            return None
+            return await self.run(function, *args, **more)
         began = time.monotonic()
         try:
-            return (self._perform(lambda: function(self._sqlite, *args, **more)),)
+            return self._perform(lambda: function(self._sqlite, *args, **more))
         except sqlite3.ProgrammingError:
             raise
         except sqlite3.DatabaseError:
-            return None
+            pass
         finally:
             if time.monotonic() - began > SLOW_S:
                 self._in_thread_until = time.monotonic() + SLOW_PAUSE_S
+        return await self.run(function, *args, **more)  # which waits, mends, or says what it is
 
     def hurry(self) -> None:
         """From now on wait at most BUSY_SLICE_MS for a lock, in calls under way too."""

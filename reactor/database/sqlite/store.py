@@ -6,13 +6,12 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended
 from reactor.database.sql import admission
 from reactor.database.sql.connection import Runner
-from reactor.database.sql.store import Result, SqlStore
+from reactor.database.sql.store import SqlStore
 from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.compatibility import check_table
@@ -35,9 +34,6 @@ class SqliteStore(SqlStore[Database]):
     @property
     def _promptly(self) -> Runner:
         return self._database.promptly
-
-    def _at_once(self, function: Callable[..., Result], *args: Any) -> tuple[Result] | None:
-        return self._database.at_once(function, *args)
 
     @property
     def jars(self) -> Jars:
