@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import anyio
@@ -53,8 +53,6 @@ class Performer:
         """Of those what is being saved, or begins after that."""
         self._held: set[Attempt] = set()
         """The attempts of what is queued, or being saved."""
-        self._refused: set[Attempt] = set()
-        """Those of which a save was refused: what was decided before the machine heard of it does not begin."""
         self._waiting = anyio.Event()
         self._stages_told: dict[Attempt | None, commands.SaveStage] = {}
 
@@ -93,11 +91,10 @@ class Performer:
             for command in self._taken:
                 if isinstance(command, commands.Exit):
                     return
-                if not is_save(command) and not is_in_vain(command, self._refused):
+                if not is_save(command):
                     self._start(command)
             if not self._batches:
                 self._held.clear()
-                self._refused.clear()
 
     async def _wait(self) -> None:
         """Wait for a batch. A stage that was told and has waited long enough for one is written alone."""
@@ -134,8 +131,8 @@ class Performer:
     async def _write(self, saves: list[Save]) -> None:
         unsaved = await self._commit(saves)
         refused = {event.attempt for event in unsaved}
-        self._refused |= refused
         for event in unsaved:
+            self._drop(event.attempt)  # it was decided before the machine heard of this
             self._post(event)
         for save in saves:
             attempt = attempt_of(save)
@@ -208,13 +205,16 @@ class Performer:
                 raise AssertionError(f"no arm for {command!r}")
 
     def _fence(self, command: commands.Fence) -> None:
-        """What is queued for the attempt is still saved, if its row is its own; nothing of it begins."""
         self._workers.stop(command.attempt)
-        self._taken = [each for each in self._taken if not begins(each, command.attempt)]
-        left = ([each for each in batch if not begins(each, command.attempt)] for batch in self._batches)
-        self._batches = deque(left)
+        self._drop(command.attempt)
         if command.gids:
             self._workers.start(None, self._downloading.remove, command)
+
+    def _drop(self, attempt: Attempt) -> None:
+        """What is queued for an attempt is still saved, if its row is its own; nothing of it begins. What is decided
+        from now on does: a row that a bot has made anew may have the same attempt."""
+        self._taken = [each for each in self._taken if not begins(each, attempt)]
+        self._batches = deque([each for each in batch if not begins(each, attempt)] for batch in self._batches)
 
     def _work(self, attempt: Attempt, work: Callable[[C], Awaitable[None]], command: C) -> None:
         """Begin work for an attempt; StopWork ends it."""
@@ -240,11 +240,6 @@ def is_waited_for(command: Command) -> bool:
     if Timing.SAVE in command.timing:
         return Timing.MAY_WAIT not in command.timing
     return Timing.BARRIER in command.timing
-
-
-def is_in_vain(command: Command, refused: Collection[Attempt]) -> bool:
-    """True if it would begin work for an attempt of which a save was refused."""
-    return Timing.BEGINS in command.timing and attempt_of(command) in refused
 
 
 def begins(command: Command, attempt: Attempt) -> bool:

@@ -17,7 +17,9 @@ from reactor.daemon.workers import Workers
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from reactor.journal.journal import Journal
+from reactor.models import Stage
 from tests.core.world import one_file
+from tests.extractors.processes import until
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 1)
 PLAN = one_file()
@@ -108,6 +110,19 @@ async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either(u
         await anyio.wait_all_tasks_blocked()
         assert hands.begun == [commands.ForgetTransfers(("0123456789abcdef",))]
         assert heard == [unsaved]
+
+
+async def test_what_is_decided_once_a_refusal_was_heard_begins() -> None:
+    """Of a row that a bot has deleted and written anew: nothing else would ever begin it."""
+    async with performing() as (performer, rows, hands, heard):
+        rows.ready.set()
+        rows.unsaved = (events.SaveStale(ONE),)
+        performer.submit([commands.SaveStage(ONE, Stage.EXTRACTING)])
+        await until(lambda: bool(heard))
+        rows.unsaved = ()
+        performer.submit([plan(ONE), add(ONE)])
+        await anyio.wait_all_tasks_blocked()
+        assert hands.begun == [add(ONE)]
 
 
 async def test_a_fence_waits_for_nothing_and_what_is_queued_for_its_attempt_does_not_begin() -> None:

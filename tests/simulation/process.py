@@ -16,7 +16,7 @@ from reactor.core.commands import Command, Timing, attempt_of, is_save
 from reactor.core.events import Event
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
-from reactor.daemon.perform import begins, is_in_vain, is_waited_for, last_words
+from reactor.daemon.perform import begins, is_waited_for, last_words
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, SIZE, TAKEN, Place
@@ -69,7 +69,6 @@ class Process:
         self._armed_for: float | None = None
         self._batches: deque[Sequence[Command]] = deque()
         self._held: set[Attempt] = set()
-        self._refused: set[Attempt] = set()
         self._stages: dict[Attempt | None, commands.SaveStage] = {}
         self._saving = False
         self._works: dict[Attempt, list[Work]] = {}
@@ -182,12 +181,12 @@ class Process:
         if self.world.reply_lost():
             self.post(events.DatabaseFailed(BUSY, saving=True))
             return self._later(SAVE_AGAIN_S, lambda: self._commit(saves))
-        self._refused |= {event.attempt for event in unsaved}
         return self._soon(lambda: self._saved(saves, unsaved))
 
     def _saved(self, saves: list[commands.Save], unsaved: Sequence[Unsaved]) -> None:
         refused = {event.attempt for event in unsaved}
         for event in sorted(unsaved, key=lambda event: (event.attempt.download_id, event.attempt.number)):
+            self._drop(event.attempt)
             self.post(event)
         for save in saves:
             attempt = attempt_of(save)
@@ -204,12 +203,11 @@ class Process:
                 self.world.database.leave()
                 self.alive = False
                 return self.world.exited()
-            if not is_save(command) and not is_in_vain(command, self._refused):
+            if not is_save(command):
                 self._start(command)
         self._saving = False
         if not self._batches:
             self._held.clear()
-            self._refused.clear()
         if self._batches or self._stages:
             self._wake()
         return None
@@ -266,12 +264,14 @@ class Process:
     def _fence(self, command: commands.Fence) -> None:
         for work in self._works.pop(command.attempt, []):
             work.over = True
-        self._taken = [each for each in self._taken if not begins(each, command.attempt)]
-        left = ([each for each in batch if not begins(each, command.attempt)] for batch in self._batches)
-        self._batches = deque(left)
+        self._drop(command.attempt)
         if command.gids:
             connection = self.connection
             self._in_line(lambda: self._do_always(command, connection))
+
+    def _drop(self, attempt: Attempt) -> None:
+        self._taken = [each for each in self._taken if not begins(each, attempt)]
+        self._batches = deque([each for each in batch if not begins(each, attempt)] for batch in self._batches)
 
     def _renew(self) -> None:
         session = cast("Session", self.world.database)
